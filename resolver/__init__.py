@@ -1,0 +1,1 @@
+"""Identifier resolution for the industrial internet: engine, national top node, recursive node."""
