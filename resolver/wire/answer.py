@@ -1,0 +1,74 @@
+"""What a node says before it becomes a message, and who it says it to."""
+
+from dataclasses import dataclass
+
+from resolver.wire.bodies import Body
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks.
+
+    Attributes:
+        transport: the door: ``udp``, ``tcp`` or ``http``.
+        trace: whether the client wants to know the path of the answer.
+        connection: identifies the TCP connection, for logins bound to it.
+    """
+
+    transport: str
+    host: str
+    port: int
+    trace: bool = False
+    connection: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One exchange with an upstream on the way to an answer.
+
+    Attributes:
+        node: the upstream's name, or empty.
+        address: ``host:port`` that was asked.
+        question: what it was asked for: an identifier, or a prefix.
+        kind: ``answer``, ``referral``, ``not found``, ``error`` or ``timeout``.
+        target: where a referral leads; what went wrong for an error.
+        ttl: seconds the reply may be kept.
+        seconds: from asking to the reply.
+    """
+
+    node: str
+    address: str
+    transport: str
+    question: str
+    types: tuple[str, ...]
+    kind: str
+    code: int
+    target: str
+    authoritative: bool
+    ttl: int | None
+    cached: bool
+    seconds: float
+
+
+@dataclass(slots=True)
+class Answer:
+    """The outcome of a request.
+
+    Attributes:
+        code: a response code.
+        authoritative: from the primary's own records (AUTH).
+        recursion_count: for the reply's header; None repeats the request's.
+        cache: ``hit``, ``miss``, ``negative`` or ``bypass``; empty where no cache is involved.
+        ttl: seconds the answer may be kept.
+        hops: the exchanges it took, if any.
+        seconds: that they took.
+    """
+
+    code: int
+    body: Body
+    authoritative: bool = False
+    recursion_count: int | None = None
+    cache: str = ""
+    ttl: int | None = None
+    hops: tuple[Hop, ...] = ()
+    seconds: float = 0.0

@@ -1,0 +1,224 @@
+"""Lists of handle values, kept as octets (RFC 3651 §3.1; docs/protocol.md §5).
+
+A list is walked once when it is read, which finds any damage and where each value starts; values
+become objects only when somebody looks at them. So a stored record is copied into an answer, and a
+selection is a few slices.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
+from typing import Final, overload
+
+from resolver.model.handle import fold
+from resolver.model.value import (
+    DEFAULT_TTL,
+    MAX_VALUES,
+    HandleValue,
+    Permission,
+    Reference,
+    TtlType,
+)
+from resolver.wire.cursor import Reader, Writer, decode_text, encode_text
+
+_COUNT: Final = Struct(">I")
+_HEAD: Final = Struct(">iIBiBI")
+"""index, timestamp, ttl type, ttl, permissions, length of the type."""
+
+_SMALLEST: Final = 26
+"""Octets of a value with an empty type, no data and no references."""
+
+
+class ValueList(Sequence[HandleValue]):
+    """Values of one record, or a selection of them; immutable.
+
+    Attributes:
+        octets: the list as it travels: a u4 count and the values.
+    """
+
+    __slots__ = ("_offsets", "octets")
+
+    def __init__(self, octets: bytes, offsets: tuple[int, ...]) -> None:
+        """For this module; use ``of``, ``parse`` or ``read``. ``offsets`` are where the values
+        start, and where the last one ends."""
+        self.octets: Final = octets
+        self._offsets: Final = offsets
+
+    @classmethod
+    def of(cls, values: Iterable[HandleValue]) -> "ValueList":
+        """The list of ``values`` in this order.
+
+        Raises:
+            WireError: a field does not fit its place on the wire.
+        """
+        return cls._join([_encode(value) for value in values])
+
+    @classmethod
+    def parse(cls, octets: bytes) -> "ValueList":
+        """The list that ``octets`` are, all of them.
+
+        Raises:
+            WireError: they are not.
+        """
+        reader = Reader(octets)
+        values = cls.read(reader)
+        if reader.remaining:
+            raise reader.fail(f"{reader.remaining} octets after the values")
+        return values
+
+    @classmethod
+    def read(cls, reader: Reader) -> "ValueList":
+        """The list at the front of ``reader``.
+
+        Raises:
+            WireError: it is damaged, or longer than a record may be.
+        """
+        start = reader.offset
+        count = reader.count(_SMALLEST)
+        if count > MAX_VALUES:
+            raise reader.fail(f"{count} values, at most {MAX_VALUES} are allowed")
+        offsets = [reader.offset - start]
+        for _ in range(count):
+            _skip(reader)
+            offsets.append(reader.offset - start)
+        return cls(reader.since(start), tuple(offsets))
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @overload
+    def __getitem__(self, position: int) -> HandleValue: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[HandleValue]: ...
+    def __getitem__(self, position: int | slice) -> HandleValue | Sequence[HandleValue]:
+        starts = self._offsets[:-1]
+        if isinstance(position, slice):
+            return [_decode(self.octets, start) for start in starts[position]]
+        return _decode(self.octets, starts[position])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ValueList) and other.octets == self.octets
+
+    def __hash__(self) -> int:
+        return hash(self.octets)
+
+    def __repr__(self) -> str:
+        return f"ValueList({list(self)!r})"
+
+    def select(self, indexes: Sequence[int], types: Sequence[str]) -> "ValueList":
+        """The values with one of ``indexes`` or of one of ``types``; all if both are empty.
+
+        Types compare without ASCII case; one that ends in a dot also means what comes below it:
+        ``url.`` selects URL and url.mirror (docs/protocol.md §3).
+        """
+        if not indexes and not types:
+            return self
+        wanted = set(indexes)
+        exact = {encode_text(fold(type_.removesuffix("."))) for type_ in types}
+        below = tuple(encode_text(fold(type_)) for type_ in types if type_.endswith("."))
+
+        def chosen(start: int) -> bool:
+            if _HEAD.unpack_from(self.octets, start)[0] in wanted:
+                return True
+            type_ = self._folded_type(start)
+            return type_ in exact or (bool(below) and type_.startswith(below))
+
+        return self._keep([chosen(start) for start in self._offsets[:-1]])
+
+    def public(self) -> "ValueList":
+        """The values everybody may read."""
+        return self._keep([bool(bits & Permission.PUBLIC_READ) for bits in self._permissions()])
+
+    @property
+    def restricted(self) -> bool:
+        """Whether there is a value that not everybody may read."""
+        return not all(bits & Permission.PUBLIC_READ for bits in self._permissions())
+
+    def readable_by_admin(self) -> bool:
+        """Whether administrators may read every value that not everybody may read."""
+        return all(
+            bits & (Permission.PUBLIC_READ | Permission.ADMIN_READ) for bits in self._permissions()
+        )
+
+    def of_type(self, *types: str) -> Iterator[HandleValue]:
+        """The values of one of ``types``, compared without ASCII case."""
+        wanted = {encode_text(fold(type_)) for type_ in types}
+        for start in self._offsets[:-1]:
+            if self._folded_type(start) in wanted:
+                yield _decode(self.octets, start)
+
+    def lifetime(self, unix_now: int) -> int:
+        """Seconds until the first value runs out, never negative; a day for an empty list."""
+        shortest: int | None = None
+        for start in self._offsets[:-1]:
+            _, _, ttl_type, ttl, _, _ = _HEAD.unpack_from(self.octets, start)
+            left = ttl - unix_now if ttl_type == TtlType.ABSOLUTE else ttl
+            if shortest is None or left < shortest:
+                shortest = left
+        return DEFAULT_TTL if shortest is None else max(0, shortest)
+
+    def _permissions(self) -> Iterator[int]:
+        for start in self._offsets[:-1]:
+            yield self.octets[start + 13]
+
+    def _folded_type(self, start: int) -> bytes:
+        length = _COUNT.unpack_from(self.octets, start + 14)[0]
+        return self.octets[start + 18 : start + 18 + length].upper()
+
+    def _keep(self, chosen: list[bool]) -> "ValueList":
+        if all(chosen):
+            return self
+        offsets = self._offsets
+        return self._join(
+            [
+                self.octets[offsets[number] : offsets[number + 1]]
+                for number, keep in enumerate(chosen)
+                if keep
+            ]
+        )
+
+    @classmethod
+    def _join(cls, encoded: list[bytes]) -> "ValueList":
+        offsets = [4]
+        for octets in encoded:
+            offsets.append(offsets[-1] + len(octets))
+        return cls(_COUNT.pack(len(encoded)) + b"".join(encoded), tuple(offsets))
+
+
+EMPTY: Final = ValueList.of(())
+
+
+def encode_value(value: HandleValue) -> bytes:
+    """One value as it travels.
+
+    Raises:
+        WireError: a field does not fit its place.
+    """
+    return _encode(value)
+
+
+def _skip(reader: Reader) -> None:
+    """Walk over one value."""
+    reader.raw(14)
+    reader.raw(reader.u4())
+    reader.raw(reader.u4())
+    for _ in range(reader.count(8)):
+        reader.raw(reader.u4())
+        reader.raw(4)
+
+
+def _decode(octets: bytes, start: int) -> HandleValue:
+    index, timestamp, ttl_type, ttl, permissions, length = _HEAD.unpack_from(octets, start)
+    reader = Reader(octets, start + _HEAD.size)
+    type_ = decode_text(reader.raw(length))
+    data = reader.bytes_()
+    references = tuple([Reference(reader.text(), reader.i4()) for _ in range(reader.count(8))])
+    return HandleValue(index, type_, data, ttl, ttl_type, timestamp, permissions, references)
+
+
+def _encode(value: HandleValue) -> bytes:
+    writer = Writer()
+    writer.i4(value.index).u4(value.timestamp).u1(value.ttl_type).i4(value.ttl)
+    writer.u1(value.permissions).text(value.type).bytes_(value.data).u4(len(value.references))
+    for reference in value.references:
+        writer.text(reference.handle).i4(reference.index)
+    return writer.octets()
