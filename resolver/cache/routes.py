@@ -1,0 +1,110 @@
+"""The cache of routes: who answers for a prefix, and who for the prefixes below it.
+
+Few, hot and decisive: an identifier is asked once in its life, its prefix all day. A route comes
+from the record ``0.NA/<prefix>`` (RFC 3651 §3.2.2): HS_SITE says who holds the identifiers,
+HS_SITE.PREFIX who holds the records of the sub-prefixes, HS_SERV and HS_SERV.PREFIX name a handle
+that says so.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from resolver.cache.budget import BudgetCache, CacheStatistics
+from resolver.model.handle import ancestors, fold
+from resolver.model.site import Site
+
+_SITE_BYTES: Final = 1500
+"""What a decoded site with one server, three interfaces and a 2048-bit key takes in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the record of a prefix says about who to ask.
+
+    Attributes:
+        prefix: folded; empty for the root of the tree.
+        sites: who holds the identifiers under the prefix.
+        delegation: who holds the records of the prefixes below it.
+        service: handle of a service that holds the identifiers (HS_SERV), or empty.
+        delegation_service: the same for the prefixes below it (HS_SERV.PREFIX).
+        exists: False when it is known that the prefix has no record.
+        ttl: seconds the route lives.
+        expires_at: in seconds of the caller's clock.
+    """
+
+    prefix: str
+    sites: tuple[Site, ...] = ()
+    delegation: tuple[Site, ...] = ()
+    service: str = ""
+    delegation_service: str = ""
+    exists: bool = True
+    ttl: float = float("inf")
+    expires_at: float = float("inf")
+
+    @property
+    def leads_down(self) -> bool:
+        """Whether the route says who holds the records of the prefixes below."""
+        return bool(self.delegation or self.delegation_service)
+
+    @property
+    def leads_anywhere(self) -> bool:
+        """Whether the route says anything but that there is nothing."""
+        return bool(self.sites or self.service or self.leads_down)
+
+
+class RouteCache:
+    """Prefix → ``Route``, and the hints a resolution starts from when nothing is cached."""
+
+    def __init__(
+        self,
+        budget: int,
+        *,
+        ttl_cap_s: float,
+        negative_ttl_s: float,
+        hints: tuple[Route, ...] = (),
+        policy: str = "lru",
+    ) -> None:
+        """
+        Args:
+            budget: bytes for all cached routes.
+            ttl_cap_s: longest life of a route, whatever its values' TTL.
+            negative_ttl_s: life of "there is no such prefix" and of a record that leads
+                nowhere; 0 switches both off.
+            hints: routes that never expire; the one with the empty prefix is the root.
+            policy: eviction policy, see ``resolver.cache.policies``.
+        """
+        self._ttl_cap: Final = ttl_cap_s
+        self._negative_ttl: Final = negative_ttl_s
+        self._hints: Final = {fold(hint.prefix): hint for hint in hints}
+        self._cache: Final[BudgetCache[Route]] = BudgetCache(budget, policy)
+
+    def get(self, prefix: str, now: float) -> Route | None:
+        """The cached route of exactly ``prefix``; hints do not count."""
+        return self._cache.get(fold(prefix), now)
+
+    def delegation_above(self, prefix: str, now: float) -> Route | None:
+        """The nearest strict ancestor of ``prefix``, the root last, whose route leads down."""
+        for ancestor in (*ancestors(fold(prefix)), ""):
+            route = self._cache.get(ancestor, now)
+            if route is None or not route.leads_down:
+                route = self._hints.get(ancestor)
+            if route is not None and route.leads_down:
+                return route
+        return None
+
+    def put(self, route: Route, now: float) -> Route:
+        """Keep ``route`` for its own ttl within the cap, and return it as kept."""
+        ttl = min(route.ttl, self._ttl_cap) if route.leads_anywhere else self._negative_ttl
+        kept = replace(route, prefix=fold(route.prefix), ttl=ttl, expires_at=now + ttl)
+        if ttl > 0:
+            size = len(kept.prefix) + _SITE_BYTES * len({*kept.sites, *kept.delegation})
+            self._cache.put(kept.prefix, kept, size=size, expires_at=kept.expires_at)
+        return kept
+
+    def clear(self) -> None:
+        """Forget everything but the hints."""
+        self._cache.clear()
+
+    def statistics(self) -> CacheStatistics:
+        """What is in the cache now."""
+        return self._cache.statistics()
