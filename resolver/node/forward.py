@@ -1,0 +1,138 @@
+"""The stage that resolves for the client: from the cache, or by asking the tree.
+
+Rules (docs/protocol.md §12, "Recursive service"): identifiers this node holds never come here.
+Requests for authoritative answers, and those that want restricted values, bypass the cache. All
+requests for public values of one identifier share one resolution, which fetches the whole public
+record; each gets its own selection of it.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from resolver.cache.records import NEGATIVE_CODES, CachedRecord
+from resolver.model.codes import OpFlag, ResponseCode
+from resolver.model.handle import canonical, described_prefix, fold, is_prefix_handle, prefix_of
+from resolver.node.outcome import Outcome, Pending, refusal
+from resolver.node.selection import select, wants_public_only
+from resolver.node.state import NodeRoutes, NodeState
+from resolver.resolution import Question, Resolution
+from resolver.wire.answer import Answer, Client
+from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
+from resolver.wire.message import Message
+
+MAX_RECURSION: Final = 10
+"""Relaying servers stop above this recursion count (docs/protocol.md §12.6)."""
+
+
+class Forward:
+    """Answers about identifiers that live elsewhere."""
+
+    def __init__(self, state: NodeState) -> None:
+        self._state = state
+        self._routes = NodeRoutes(state)
+
+    def answer(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome | None:
+        """A cached answer, a ``Pending``, or None where this node does not resolve for others."""
+        state, asked = self._state, request.body
+        if not isinstance(asked, ResolveRequest):
+            return None
+        if not (state.always_recurse or (state.recursion and request.flags & OpFlag.RECU)):
+            return None
+        if request.recursion_count > MAX_RECURSION:
+            return refusal(
+                ResponseCode.RECURSION_TOO_HIGH,
+                f"recursion count {request.recursion_count}, at most {MAX_RECURSION} are relayed",
+            )
+        handle = canonical(asked.handle)
+        prefix = described_prefix(handle) if is_prefix_handle(handle) else prefix_of(handle)
+        if not prefix:
+            return refusal(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+        question = Question(
+            asked.handle,
+            recursion_count=request.recursion_count,
+            public_only=wants_public_only(request),
+            authoritative=bool(request.flags & OpFlag.AUTH),
+        )
+        if question.authoritative or not question.public_only:
+            return self._bypass(asked, question)
+        return self._lookup(asked, handle, question, now)
+
+    def _bypass(self, asked: ResolveRequest, question: Question) -> Outcome:
+        exact = replace(question, indexes=asked.indexes, types=asked.types)
+
+        def finish(answer: Answer) -> Answer:
+            return replace(_respell(answer, asked), cache="bypass")
+
+        return Pending(
+            key=replace(exact, handle=fold(exact.handle)),
+            resolution=lambda: Resolution(exact, self._routes, self._state.limits),
+            settle=lambda answer, now, unix_now: None,
+            finish=finish,
+        )
+
+    def _lookup(
+        self, asked: ResolveRequest, handle: str, question: Question, now: float
+    ) -> Outcome:
+        cached = self._state.records.get(handle, now)
+        counters = self._state.counters
+        if cached is not None:
+            positive = cached.values is not None
+            counters.cache_lookup("leaf" if positive else "negative", "hit")
+            return _from_cache(asked, cached, question.recursion_count + 1, now)
+        counters.cache_lookup("leaf", "miss")
+
+        def settle(answer: Answer, now: float, unix_now: int) -> None:
+            body, records = answer.body, self._state.records
+            if isinstance(body, RecordAnswer):
+                records.put_values(handle, body.values, now=now, unix_now=unix_now)
+            elif answer.code in NEGATIVE_CODES:
+                text = body.message if isinstance(body, ErrorAnswer) else None
+                records.put_negative(handle, answer.code, text or "", now=now)
+
+        def finish(answer: Answer) -> Answer:
+            body = answer.body
+            if not isinstance(body, RecordAnswer):
+                return replace(answer, cache="miss")
+            chosen = select(asked, body.values, public_only=True)
+            return replace(
+                answer,
+                code=chosen.code,
+                body=chosen.body,
+                cache="miss",
+            )
+
+        return Pending(
+            key=replace(question, handle=fold(handle), recursion_count=0),
+            resolution=lambda: Resolution(question, self._routes, self._state.limits),
+            settle=settle,
+            finish=finish,
+        )
+
+
+def _from_cache(
+    asked: ResolveRequest, cached: CachedRecord, recursion_count: int, now: float
+) -> Answer:
+    ttl = max(0, int(cached.expires_at - now))
+    if cached.values is None:
+        return Answer(
+            cached.code,
+            ErrorAnswer(cached.message),
+            recursion_count=recursion_count,
+            cache="negative",
+            ttl=ttl,
+        )
+    return replace(
+        select(asked, cached.values, public_only=True),
+        authoritative=False,
+        recursion_count=recursion_count,
+        cache="hit",
+        ttl=ttl,
+    )
+
+
+def _respell(answer: Answer, asked: ResolveRequest) -> Answer:
+    """``answer`` with the handle spelt as this client asked it (answers are shared)."""
+    body = answer.body
+    if isinstance(body, RecordAnswer) and body.handle != asked.handle:
+        return replace(answer, body=RecordAnswer(asked.handle, body.values))
+    return answer

@@ -1,0 +1,105 @@
+"""What the stages of one node share: who it is, what it holds, what it has cached."""
+
+from dataclasses import dataclass, field
+
+from resolver.cache.records import RecordCache
+from resolver.cache.routes import Route, RouteCache
+from resolver.model.handle import (
+    ancestors,
+    described_prefix,
+    fold,
+    is_prefix_handle,
+    is_under,
+    prefix_handle,
+    prefix_of,
+)
+from resolver.model.site import Site
+from resolver.resolution import Limits, route_from_values
+from resolver.storage.base import RecordStore
+from resolver.telemetry.counters import Counters
+
+
+@dataclass(slots=True)
+class NodeState:
+    """One node's identity, records and caches.
+
+    Attributes:
+        name: unique in the network.
+        role: a name in ``resolver.roles``.
+        site: the node's own HS_SITE.
+        store: its records.
+        homes: prefixes (folded) whose identifiers live here.
+        delegates: prefixes (folded) below which the prefix records live here: a node that
+            delegates 88 holds 0.NA/88.901; the empty prefix stands for the root.
+        recursion: whether it resolves foreign identifiers for clients that set RECU.
+        always_recurse: whether it does so for those that do not set it too.
+    """
+
+    name: str
+    role: str
+    site: Site
+    store: RecordStore
+    records: RecordCache
+    routes: RouteCache
+    homes: frozenset[str] = frozenset()
+    delegates: frozenset[str] = frozenset()
+    recursion: bool = False
+    always_recurse: bool = False
+    limits: Limits = field(default_factory=Limits)
+    counters: Counters = field(default_factory=Counters)
+
+    def holds(self, handle: str) -> bool:
+        """Whether this node is the one to say what ``handle`` is, or that it does not exist."""
+        if is_prefix_handle(handle):
+            return self.holds_prefix_record(fold(described_prefix(handle)))
+        return fold(prefix_of(handle)) in self.homes
+
+    def holds_prefix_record(self, prefix: str) -> bool:
+        """Whether the record of ``prefix`` (folded) would live here."""
+        return any(is_under(prefix, zone) for zone in self.delegates)
+
+
+class NodeRoutes:
+    """The routes a node's resolutions use: first what its own records say, then the cache.
+
+    A node must not ask the network about a delegation it holds itself.
+    """
+
+    def __init__(self, state: NodeState) -> None:
+        self._state = state
+
+    def get(self, prefix: str, now: float) -> Route | None:
+        """The route of exactly ``prefix``, from the node's own record of it or from the cache."""
+        prefix = fold(prefix)
+        if self._state.holds_prefix_record(prefix):
+            own = self._own(prefix)
+            if own is not None:
+                return own
+            if self._own_delegation(prefix) is None:
+                return Route(prefix, exists=False)
+        return self._state.routes.get(prefix, now)
+
+    def delegation_above(self, prefix: str, now: float) -> Route | None:
+        """The nearest strict ancestor whose route leads down."""
+        own = self._own_delegation(fold(prefix))
+        known = self._state.routes.delegation_above(prefix, now)
+        if own is None or known is None:
+            return own or known
+        return max(own, known, key=lambda route: len(route.prefix))
+
+    def put(self, route: Route, now: float) -> Route:
+        """Keep ``route`` in the cache."""
+        return self._state.routes.put(route, now)
+
+    def _own_delegation(self, prefix: str) -> Route | None:
+        for ancestor in ancestors(prefix):
+            if self._state.holds_prefix_record(ancestor):
+                route = self._own(ancestor)
+                if route is not None and route.leads_down:
+                    return route
+        return None
+
+    def _own(self, prefix: str) -> Route | None:
+        values = self._state.store.get(prefix_handle(prefix))
+        # A route made from our own record is made anew each time, so its TTL plays no part.
+        return None if values is None else route_from_values(prefix, values.public(), 0)

@@ -1,0 +1,402 @@
+"""Global resolution: from an identifier to its values through the tree of nodes.
+
+All the decisions are here and none of the I/O: a ``Resolution`` says whom to ask next, is told
+what came back, and ends with an answer (docs/protocol.md §12). The client library and the
+recursive node use the same object.
+
+How it walks. The record ``0.NA/88.901`` says who holds the identifiers of the prefix 88.901
+(HS_SITE) and who holds the records of the prefixes below it (HS_SITE.PREFIX). For
+``88.901.1/x`` the walk starts at the nearest ancestor whose delegation is known and asks one
+level at a time: 88 → 88.901 → 88.901.1 → the identifier. Asking level by level, instead of asking
+everybody for the full name as the reference client does, gives every delegation its own cache
+entry (the idea of QNAME minimisation, RFC 9156). Where a level has no record (prefixes may skip
+levels) the same servers are asked for the next one.
+
+Rules: at most ``max_asks`` requests and ``deadline_s`` seconds for one resolution, nested look-ups
+at most ``max_depth`` deep; a referral is followed only for the name it was given for and never
+twice to the same place. Upstreams are asked without RECU: a node that recursed on our behalf could
+close a loop that nobody counts.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from resolver.cache.routes import Route
+from resolver.model.codes import OpFlag, ResponseCode
+from resolver.model.errors import UpstreamError
+from resolver.model.handle import (
+    canonical,
+    described_prefix,
+    fold,
+    is_prefix_handle,
+    parent_prefix,
+    prefix_handle,
+    prefix_of,
+)
+from resolver.model.site import Site
+from resolver.resolution.routing import (
+    DELEGATION_SERVICE_TYPE,
+    DELEGATION_TYPES,
+    ROUTE_TYPES,
+    SERVICE_TYPE,
+    SITE_TYPES,
+    route_from_values,
+    sites_in,
+    text_of,
+)
+from resolver.resolution.steps import Ask, Done, Reply, Step
+from resolver.resolution.trace import NOT_FOUND, REFERRALS, hop_of
+from resolver.wire.answer import Answer, Hop
+from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ReferralAnswer, ResolveRequest
+from resolver.wire.message import Message
+
+_TRY_NEXT_SITE: Final = frozenset(
+    {
+        ResponseCode.ERROR,
+        ResponseCode.SERVER_BUSY,
+        ResponseCode.SERVER_BACKUP,
+        ResponseCode.NOT_RESPONSIBLE,
+    }
+)
+
+T = TypeVar("T")
+Plan = Generator[Ask, Reply | UpstreamError, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be resolved.
+
+    Attributes:
+        handle: as asked; a name without a slash means the prefix's handle.
+        public_only: leave out values that need authentication (PUBL).
+        authoritative: ask primary sites and do not use cached answers (AUTH).
+        recursion_count: of the request that led here; upstream requests count on from it.
+    """
+
+    handle: str
+    indexes: tuple[int, ...] = ()
+    types: tuple[str, ...] = ()
+    public_only: bool = True
+    authoritative: bool = False
+    recursion_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on the work and the time of one resolution (seconds)."""
+
+    deadline_s: float = 5.0
+    ask_timeout_s: float = 2.0
+    max_asks: int = 16
+    max_depth: int = 10
+
+
+class Routes(Protocol):
+    """Where a resolution finds and leaves what it learns about prefixes."""
+
+    def get(self, prefix: str, now: float) -> Route | None:
+        """The known route of exactly ``prefix``."""
+
+    def delegation_above(self, prefix: str, now: float) -> Route | None:
+        """The nearest strict ancestor whose route leads down."""
+
+    def put(self, route: Route, now: float) -> Route:
+        """Keep ``route``, and return it as kept."""
+
+
+class _Stop(Exception):
+    """Ends the plan with this answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer: Final = answer
+
+
+class Resolution:
+    """One question on its way through the tree.
+
+    ``start`` gives the first step; after each ``Ask`` call ``received`` or ``failed`` for the
+    next, until a step is ``Done``.
+    """
+
+    def __init__(self, question: Question, routes: Routes, limits: Limits | None = None) -> None:
+        self.question: Final = question
+        self._routes: Final = routes
+        self._limits: Final = limits or Limits()
+        self._hops: list[Hop] = []
+        self._asks = 0
+        self._depth = 0
+        self._now = 0.0
+        self._started_at = 0.0
+        self._plan: Final = self._run()
+
+    def start(self, now: float, unix_now: int) -> Step:
+        """The first step; ``now`` in seconds of a monotonic clock, ``unix_now`` in unix seconds."""
+        self._now = self._started_at = now
+        self._unix_now = unix_now
+        return self._advance(None)
+
+    def received(self, reply: Reply, now: float) -> Step:
+        """The next step after ``reply`` to the last ``Ask``."""
+        self._now = now
+        return self._advance(reply)
+
+    def failed(self, error: UpstreamError, now: float) -> Step:
+        """The next step after the last ``Ask`` brought no usable reply."""
+        self._now = now
+        return self._advance(error)
+
+    def _advance(self, outcome: Reply | UpstreamError | None) -> Step:
+        try:
+            return next(self._plan) if outcome is None else self._plan.send(outcome)
+        except StopIteration as end:
+            answer: Answer = end.value
+        except _Stop as stop:
+            answer = stop.answer
+        answer.hops = tuple(self._hops)
+        answer.seconds = self._now - self._started_at
+        answer.recursion_count = self.question.recursion_count + 1
+        return Done(answer)
+
+    # The plan
+
+    def _run(self) -> Plan[Answer]:
+        question = self.question
+        handle = canonical(question.handle)
+        if is_prefix_handle(handle):
+            prefix = described_prefix(handle)
+            if not prefix:
+                raise _stop(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+            sites = yield from self._holders_of_prefix_record(prefix)
+            message = yield from self._ask(sites, handle, question.types, question.indexes)
+        else:
+            prefix = prefix_of(handle)
+            if not prefix:
+                raise _stop(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+            message = yield from self._ask_holders(handle, question.types, question.indexes)
+        return self._conclude(message)
+
+    def _ask_holders(
+        self, handle: str, types: tuple[str, ...], indexes: tuple[int, ...]
+    ) -> Plan[Message]:
+        """Ask whoever holds the identifiers of the handle's prefix."""
+        prefix = fold(prefix_of(handle))
+        cached = None if self.question.authoritative else self._routes.get(prefix, self._now)
+        if cached is not None:
+            sites = yield from self._sites_of(cached)
+            try:
+                return (yield from self._ask(sites, handle, types, indexes))
+            except _Stop:
+                # The cached route may be out of date: look once more, and give up
+                # only if it still says the same.
+                fresh = yield from self._fetch_route(prefix)
+                if fresh.sites == cached.sites and fresh.service == cached.service:
+                    raise
+        else:
+            fresh = yield from self._fetch_route(prefix)
+        sites = yield from self._sites_of(fresh)
+        return (yield from self._ask(sites, handle, types, indexes))
+
+    def _sites_of(self, route: Route) -> Plan[tuple[Site, ...]]:
+        if not route.exists:
+            raise _stop(
+                ResponseCode.HANDLE_NOT_FOUND, f"the prefix {route.prefix} is not registered"
+            )
+        if route.sites:
+            return route.sites
+        if route.service:
+            return (yield from self._sites_of_service(route.service))
+        raise _stop(
+            ResponseCode.HANDLE_NOT_FOUND,
+            f"the prefix {route.prefix} has a record, but no site serves its handles",
+        )
+
+    def _holders_of_prefix_record(self, prefix: str) -> Plan[tuple[Site, ...]]:
+        """The sites that hold ``0.NA/<prefix>``: walk down from the nearest known delegation."""
+        prefix = fold(prefix)
+        parent = parent_prefix(prefix)
+        above = self._routes.delegation_above(prefix, self._now)
+        if above is None:
+            raise _stop(ResponseCode.ERROR, f"nobody is known to ask about the prefix {prefix}")
+        at = above.prefix
+        sites = yield from self._delegation_of(above)
+        while at != parent:
+            at = _one_level_below(at, prefix)
+            route = self._routes.get(at, self._now)
+            if route is None:
+                message = yield from self._ask(
+                    sites, prefix_handle(at), ROUTE_TYPES, (), leads_to=DELEGATION_TYPES
+                )
+                route = self._learn(at, message)
+            if route.leads_down:
+                sites = yield from self._delegation_of(route)
+        return sites
+
+    def _delegation_of(self, route: Route) -> Plan[tuple[Site, ...]]:
+        if route.delegation:
+            return route.delegation
+        return (yield from self._sites_of_service(route.delegation_service))
+
+    def _fetch_route(self, prefix: str) -> Plan[Route]:
+        holders = yield from self._holders_of_prefix_record(prefix)
+        message = yield from self._ask(
+            holders, prefix_handle(prefix), ROUTE_TYPES, (), leads_to=SITE_TYPES
+        )
+        return self._learn(prefix, message)
+
+    def _learn(self, prefix: str, message: Message) -> Route:
+        """The route that the reply about ``0.NA/<prefix>`` tells, put into the route cache."""
+        body = message.body
+        if isinstance(body, RecordAnswer) and message.response_code == ResponseCode.SUCCESS:
+            route = route_from_values(prefix, body.values, self._unix_now)
+        elif message.response_code in NOT_FOUND:
+            route = Route(prefix, exists=message.response_code == ResponseCode.VALUES_NOT_FOUND)
+        else:
+            raise _Stop(self._conclude(message))
+        return self._routes.put(route, self._now)
+
+    def _sites_of_service(self, service: str) -> Plan[tuple[Site, ...]]:
+        """The sites that a service handle names (HS_SERV, response code 302)."""
+        self._depth += 1
+        if self._depth > self._limits.max_depth:
+            raise _stop(
+                ResponseCode.RECURSION_TOO_HIGH,
+                f"service handles lead from one to the next more than {self._limits.max_depth} "
+                f"times, last to {service}",
+            )
+        if is_prefix_handle(service):
+            holders = yield from self._holders_of_prefix_record(described_prefix(service))
+            message = yield from self._ask(holders, service, SITE_TYPES, (), leads_to=SITE_TYPES)
+        else:
+            message = yield from self._ask_holders(service, SITE_TYPES, ())
+        self._depth -= 1
+        body = message.body
+        sites = sites_in(body.values, SITE_TYPES) if isinstance(body, RecordAnswer) else ()
+        if not sites:
+            raise _stop(ResponseCode.ERROR, f"the service handle {service} names no site")
+        return sites
+
+    # One request, to as many sites and along as many referrals as it takes
+
+    def _ask(
+        self,
+        sites: tuple[Site, ...],
+        handle: str,
+        types: tuple[str, ...],
+        indexes: tuple[int, ...],
+        *,
+        leads_to: tuple[str, ...] = (),
+    ) -> Plan[Message]:
+        """The first usable reply of ``sites`` about ``handle``, referrals followed.
+
+        ``leads_to`` names the type of value that the caller will follow, for the trace.
+        """
+        request = ResolveRequest(handle, indexes, types)
+        asked: set[tuple[Site, ...]] = set()
+        while True:
+            if sites in asked:
+                raise _stop(
+                    ResponseCode.RECURSION_TOO_HIGH, f"the referrals for {handle} go in a circle"
+                )
+            message = yield from self._ask_sites(sites, request, leads_to)
+            if message.response_code not in REFERRALS:
+                return message
+            asked.add(sites)
+            sites = yield from self._referred_sites(handle, message)
+
+    def _ask_sites(
+        self, sites: tuple[Site, ...], request: ResolveRequest, leads_to: tuple[str, ...]
+    ) -> Plan[Message]:
+        refused: Message | None = None
+        troubles: list[str] = []
+        for site in sorted(sites, key=lambda s: not s.is_primary):
+            outcome = yield self._next_ask(site, request)
+            self._hops.append(hop_of(site, request, outcome, leads_to, self._unix_now))
+            if isinstance(outcome, UpstreamError):
+                troubles.append(str(outcome))
+                continue
+            if outcome.message.response_code not in _TRY_NEXT_SITE:
+                return outcome.message
+            refused = outcome.message
+        if refused is not None:
+            raise _Stop(self._conclude(refused))
+        raise _stop(
+            ResponseCode.ERROR,
+            f"nobody answered for {request.handle}: {'; '.join(troubles) or 'it has no sites'}",
+        )
+
+    def _next_ask(self, site: Site, request: ResolveRequest) -> Ask:
+        limits, question = self._limits, self.question
+        left = self._started_at + limits.deadline_s - self._now
+        if left <= 0:
+            raise _stop(
+                ResponseCode.ERROR,
+                f"{question.handle} was not resolved within {limits.deadline_s:g} s",
+            )
+        self._asks += 1
+        if self._asks > limits.max_asks:
+            raise _stop(
+                ResponseCode.ERROR,
+                f"{question.handle} was not resolved with {limits.max_asks} requests",
+            )
+        flags = OpFlag.PUBL if question.public_only else 0
+        if question.authoritative:
+            flags |= OpFlag.AUTH
+        count = min(question.recursion_count + 1 + self._depth, 255)
+        return Ask(site, request, flags, count, min(left, limits.ask_timeout_s))
+
+    def _referred_sites(self, handle: str, message: Message) -> Plan[tuple[Site, ...]]:
+        """Where a 302 or 303 points: to the sites it carries, or to those of its service handle."""
+        body = message.body
+        prefixes = message.response_code == ResponseCode.PREFIX_REFERRAL
+        if prefixes and not is_prefix_handle(handle):
+            raise _stop(
+                ResponseCode.ERROR, f"a prefix referral for {handle}, which is not a prefix handle"
+            )
+        if isinstance(body, ReferralAnswer):
+            types = DELEGATION_TYPES if prefixes else SITE_TYPES
+            sites = sites_in(body.values, types) if body.values is not None else ()
+            if sites:
+                return sites
+            service = body.handle
+            if not service and body.values is not None:
+                service = text_of(
+                    body.values, DELEGATION_SERVICE_TYPE if prefixes else SERVICE_TYPE
+                )
+            if service:
+                return (yield from self._sites_of_service(service))
+        raise _stop(ResponseCode.ERROR, f"a referral for {handle} that leads nowhere")
+
+    def _conclude(self, message: Message) -> Answer:
+        """The answer that an upstream's last word comes to."""
+        body = message.body
+        authoritative = bool(message.flags & OpFlag.AUTH)
+        code = message.response_code
+        if isinstance(body, RecordAnswer) and code == ResponseCode.SUCCESS:
+            return Answer(
+                code,
+                RecordAnswer(self.question.handle, body.values),
+                authoritative=authoritative,
+                ttl=body.values.lifetime(self._unix_now),
+            )
+        if code == ResponseCode.AUTHENTICATION_NEEDED:
+            # The challenge belongs to the upstream; whoever asked us cannot answer it.
+            return Answer(
+                ResponseCode.UNABLE_TO_AUTHENTICATE,
+                ErrorAnswer("the values need authentication at the node that holds them"),
+                authoritative=authoritative,
+            )
+        text = body.message if isinstance(body, ErrorAnswer) else None
+        return Answer(code, ErrorAnswer(text or ""), authoritative=authoritative)
+
+
+def _one_level_below(ancestor: str, prefix: str) -> str:
+    """The ancestor-or-self of ``prefix`` that has one label more than ``ancestor``."""
+    start = len(ancestor) + 1 if ancestor else 0
+    end = prefix.find(".", start)
+    return prefix if end < 0 else prefix[:end]
+
+
+def _stop(code: int, message: str) -> _Stop:
+    return _Stop(Answer(code, ErrorAnswer(message)))

@@ -1,0 +1,46 @@
+"""What the values of a prefix's record say about who to ask (RFC 3651 §3.2)."""
+
+from typing import Final
+
+from resolver.cache.routes import Route
+from resolver.model.errors import WireError
+from resolver.model.site import Site
+from resolver.wire.typed import decode_site
+from resolver.wire.values import ValueList
+
+SITE_TYPES: Final = ("HS_SITE", "HS_SITE.6")
+DELEGATION_TYPES: Final = ("HS_SITE.PREFIX",)
+SERVICE_TYPE: Final = "HS_SERV"
+DELEGATION_SERVICE_TYPE: Final = "HS_SERV.PREFIX"
+ROUTE_TYPES: Final = (*SITE_TYPES, *DELEGATION_TYPES, SERVICE_TYPE, DELEGATION_SERVICE_TYPE)
+
+
+def route_from_values(prefix: str, values: ValueList, unix_now: int) -> Route:
+    """The route that the values of ``0.NA/<prefix>`` describe; site values that do not decode are
+    skipped, as a client that finds another one can still go on."""
+    return Route(
+        prefix,
+        sites=sites_in(values, SITE_TYPES),
+        delegation=sites_in(values, DELEGATION_TYPES),
+        service=text_of(values, SERVICE_TYPE),
+        delegation_service=text_of(values, DELEGATION_SERVICE_TYPE),
+        ttl=values.lifetime(unix_now),
+    )
+
+
+def sites_in(values: ValueList, types: tuple[str, ...]) -> tuple[Site, ...]:
+    """The sites that values of ``types`` describe, those with servers only."""
+    sites = []
+    for value in values.of_type(*types):
+        try:
+            site = decode_site(value.data)
+        except WireError:
+            continue
+        if site.servers:
+            sites.append(site)
+    return tuple(sites)
+
+
+def text_of(values: ValueList, type_: str) -> str:
+    """The text of the first value of ``type_``, or nothing."""
+    return next((value.text for value in values.of_type(type_)), "")
