@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from resolver.model.errors import IdentifierError
+from resolver.model.text import ascii_safe as ascii_safe
+from resolver.model.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,5 @@ class IdentifierRejected(IdentifierError):
 
 
 def shown(text: str, most: int = 60) -> str:
-    """``text`` quoted for a message: escapes for what does not print, cut after ``most``."""
-    return ascii_safe(repr(text if len(text) <= most else text[:most] + "…"))
-
-
-def ascii_safe(text: str) -> str:
-    """``text`` with lone surrogates escaped, so that every stream can take it."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """``text`` quoted for a message, cut after ``most`` characters."""
+    return f"'{printable(text if len(text) <= most else text[:most] + '…')}'"

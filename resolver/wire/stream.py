@@ -40,6 +40,11 @@ class FrameReader:
         """Octets of an unfinished message."""
         return len(self._buffer)
 
+    @property
+    def unfinished(self) -> bytes:
+        """What has arrived of the next message."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that ``data`` completes, in order.
 
