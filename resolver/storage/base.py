@@ -1,0 +1,96 @@
+"""What a record store is, and the limits every store keeps.
+
+Rules: a store holds encoded value lists under folded handles and knows nothing of what they mean.
+It is synchronous, at memory or mmap speed: a slow backend has to load at start and write behind.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from resolver.model.errors import StoreError, WireError
+from resolver.model.handle import MAX_HANDLE_OCTETS
+from resolver.model.value import MAX_VALUES
+from resolver.wire.cursor import encode_text
+from resolver.wire.envelope import MAX_MESSAGE
+from resolver.wire.values import ValueList
+
+MAX_RECORD_OCTETS: Final = MAX_MESSAGE - MAX_HANDLE_OCTETS - 2048
+"""Longest encoded value list: the largest message, less room for a handle of any length, the
+header, a digest and a signature, so that every stored record can be answered."""
+
+Record = tuple[str, ValueList]
+"""A handle as spelt by who created it, and its values."""
+
+
+class RecordStore(Protocol):
+    """The records of one node.
+
+    Handles are found in any ASCII case. Every method raises ``StoreError`` when the store cannot
+    be read or written. One thread may write while another reads.
+    """
+
+    def get(self, handle: str) -> ValueList | None:
+        """The values of ``handle`` as last committed, by whichever process; None if unknown."""
+
+    def put_many(self, records: Iterable[Record]) -> int:
+        """Write all ``records`` in one durable transaction, replacing those that exist, or none.
+
+        Of records with equal handles the last wins. Returns how many handles were written.
+
+        Raises:
+            StoreError: also when a record breaks a limit (``check_record``).
+        """
+
+    def delete(self, handle: str) -> bool:
+        """Remove the record of ``handle``, durably; whether there was one."""
+
+    def handles(self, prefix: str = "") -> Iterator[str]:
+        """The handles that start with ``prefix`` (in any case) in key order, as first spelt.
+
+        Weakly consistent: what is written meanwhile may or may not be seen, the rest is seen
+        exactly once. Holds no transaction between two handles.
+        """
+
+    def records(self, prefix: str = "") -> Iterator[Record]:
+        """``handles`` with their values, under the same rules."""
+
+    def generation(self) -> int:
+        """A number that rises with every commit that changed something, and survives restarts."""
+
+    def count(self) -> int:
+        """How many records there are."""
+
+    def size_bytes(self) -> int:
+        """Octets the store occupies where it lives (disk or memory)."""
+
+    def close(self) -> None:
+        """Release the store; any later call is an error."""
+
+
+def check_record(handle: str, values: ValueList) -> None:
+    """Raise ``StoreError`` if this record could not be stored or answered."""
+    try:
+        octets = len(encode_text(handle))
+    except WireError:
+        raise StoreError(f"the handle {handle!r} has characters that UTF-8 cannot carry") from None
+    if not octets:
+        raise StoreError("the handle is empty")
+    if octets > MAX_HANDLE_OCTETS:
+        raise StoreError(
+            f"the handle {handle[:40]!r}… has {octets} octets, at most {MAX_HANDLE_OCTETS} are"
+            " allowed"
+        )
+    if len(values) > MAX_VALUES:
+        raise StoreError(f"{handle} has {len(values)} values, at most {MAX_VALUES} are allowed")
+    if len(values.octets) > MAX_RECORD_OCTETS:
+        raise StoreError(
+            f"{handle} has {len(values.octets)} octets of values, at most {MAX_RECORD_OCTETS} fit"
+            " a message"
+        )
+    seen: set[int] = set()
+    for value in values:
+        if value.index < 1:
+            raise StoreError(f"{handle} has a value of index {value.index}, indexes start at 1")
+        if value.index in seen:
+            raise StoreError(f"{handle} has two values of index {value.index}")
+        seen.add(value.index)

@@ -1,0 +1,298 @@
+"""The store on disk: one memory-mapped LMDB file per node.
+
+Rules:
+- The environment is one file (``records.mdb`` beside ``records.mdb-lock``) with two databases:
+  ``about`` names the project and the format, ``records`` holds ``resolver.storage.layout``.
+- Many processes may open the same file, each after its fork; within a process a file is opened
+  once. A writer never blocks readers.
+- Every read begins and ends its own transaction: it sees the last commit of whichever process,
+  and no snapshot outlives it. (A kept snapshot would save 0.2 µs a read, but an idle reader
+  would then pin every page it can see, and the file would grow with each write.)
+- Every write is one transaction, on disk (fsync) before the call returns. Whatever happens, the
+  file holds the last completed one.
+- The map grows by itself. It is address space, not memory: only pages in use cost anything.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Final, TypeAlias, TypeVar
+
+import lmdb
+
+from resolver.model.errors import StoreError
+from resolver.storage.base import Record, check_record
+from resolver.storage.layout import (
+    fold_octets,
+    key_of,
+    pack,
+    prefix_key,
+    unpack_name,
+    unpack_values,
+)
+from resolver.wire.values import ValueList
+
+FORMAT: Final = b"wuhan records 1"
+"""Project and format version, as stored in every file."""
+
+INITIAL_MAP_OCTETS: Final = 16 << 20
+"""Address space a new store starts with."""
+
+_ABOUT: Final = b"about"
+_RECORDS: Final = b"records"
+_FORMAT_KEY: Final = b"format"
+_PAGE_RECORDS: Final = 1000
+_PAGE_OCTETS: Final = 1 << 20
+"""An iteration reads so many records, or octets, at a time."""
+
+_MAX_RETRIES: Final = 64
+"""Of one call; the map doubles with each, so this is never the limit that is met."""
+
+T = TypeVar("T")
+Txn: TypeAlias = "lmdb.Transaction[bytes]"
+
+_REASONS: Final[tuple[tuple[type[lmdb.Error], str], ...]] = (
+    (lmdb.DiskError, "the disk is full; free some space, nothing was changed"),
+    (lmdb.InvalidError, "this is not a record store; move the file away or import it again"),
+    (lmdb.VersionMismatchError, "the file was written by an incompatible version of LMDB"),
+    (lmdb.CorruptedError, "the file is damaged; restore it or import the records again"),
+    (lmdb.PageNotFoundError, "the file is damaged; restore it or import the records again"),
+    (lmdb.PanicError, "an earlier write failed half-way; restart the node"),
+    (lmdb.ReadonlyError, "the file or its folder cannot be read and written by this user"),
+    (lmdb.ReadersFullError, "too many processes read this store"),
+    (lmdb.LockError, "its lock file cannot be used"),
+)
+
+_SYSTEM_REASONS: Final = {
+    errno.EPERM: "the file or its folder cannot be read and written by this user",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "the disk is full; free some space, nothing was changed",
+    errno.EDQUOT: "the disk quota is used up; nothing was changed",
+    errno.EFBIG: "the file may not grow further; nothing was changed",
+    # LMDB reports a write cut short by a full disk as an I/O error.
+    errno.EIO: "the disk is full or failing; nothing was changed",
+    errno.EISDIR: "this is a folder, not a record store",
+    errno.ENOTDIR: "a part of the path is not a folder",
+    errno.ENOMEM: "there is not enough address space to map it",
+    errno.EMFILE: "this process has too many open files",
+}
+
+
+class LmdbStore:
+    """Records in one LMDB file; see ``RecordStore``.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(
+        self, path: Path, *, create: bool = True, map_octets: int = INITIAL_MAP_OCTETS
+    ) -> None:
+        """
+        Args:
+            path: the file; its folder is made if it is missing.
+            create: whether to make a new store if there is none.
+            map_octets: initial size of the map of a new store.
+
+        Raises:
+            StoreError: not a store of this format, damaged, or not accessible.
+        """
+        self.path: Final = path
+        # Guards the address of the map against the thread that reads while another grows it.
+        self._mapping: Final = Lock()
+        self._process: Final = os.getpid()
+        if not create and not path.exists():
+            raise StoreError(f"there is no record store at {path}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._env = lmdb.open(
+                os.fspath(path),
+                subdir=False,
+                map_size=map_octets,
+                max_dbs=2,
+                max_spare_txns=2,
+                mode=0o600,
+                readahead=False,
+            )
+        except lmdb.Error as error:
+            raise self._failure("open", error) from error
+        except OSError as error:
+            raise StoreError(f"cannot open {path}: {error.strerror}") from error
+        try:
+            self._env.reader_check()
+            self._records = self._write(self._prepare)
+        except StoreError:
+            self._env.close()
+            raise
+
+    def get(self, handle: str) -> ValueList | None:
+        """See ``RecordStore``."""
+        if not handle:
+            return None
+        key = key_of(handle)
+        try:
+            with self._mapping:
+                # The transaction ends when the expression lets go of it.
+                stored = self._env.begin(self._records).get(key)
+        except lmdb.Error:
+            stored = self._read(lambda txn: txn.get(key))
+        return None if stored is None else unpack_values(key, stored)
+
+    def put_many(self, records: Iterable[Record]) -> int:
+        """See ``RecordStore``."""
+        packed: dict[bytes, bytes] = {}
+        for handle, values in records:
+            check_record(handle, values)
+            key = key_of(handle)
+            packed[key] = pack(handle, key, values)
+        if packed:
+            items = sorted(packed.items())
+            self._write(lambda txn: txn.cursor(self._records).putmulti(items))
+        return len(packed)
+
+    def delete(self, handle: str) -> bool:
+        """See ``RecordStore``."""
+        if not handle:
+            return False
+        key = key_of(handle)
+        return self._write(lambda txn: txn.delete(key, db=self._records))
+
+    def handles(self, prefix: str = "") -> Iterator[str]:
+        """See ``RecordStore``."""
+        for key, stored in self._stored(prefix):
+            yield unpack_name(key, stored)
+
+    def records(self, prefix: str = "") -> Iterator[Record]:
+        """See ``RecordStore``."""
+        for key, stored in self._stored(prefix):
+            yield unpack_name(key, stored), unpack_values(key, stored)
+
+    def generation(self) -> int:
+        """See ``RecordStore``: the number LMDB gives the last commit, 0.2 µs."""
+        try:
+            with self._mapping:
+                return self._env.begin(self._records).id()
+        except lmdb.Error:
+            return self._read(lambda txn: txn.id())
+
+    def count(self) -> int:
+        """See ``RecordStore``."""
+        return self._read(lambda txn: txn.stat(self._records)["entries"])
+
+    def size_bytes(self) -> int:
+        """See ``RecordStore``: the length of the file."""
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """See ``RecordStore``."""
+        self._env.close()
+
+    def _stored(self, prefix: str) -> Iterator[tuple[bytes, bytes]]:
+        wanted = fold_octets(prefix)
+        start = prefix_key(wanted)
+        last: bytes | None = None
+        while page := self._read(partial(_page, start=start, last=last)):
+            for key, stored in page:
+                # Only a prefix longer than a key's head has to be looked for in the name.
+                if start == wanted or fold_octets(unpack_name(key, stored)).startswith(wanted):
+                    yield key, stored
+            last = page[-1][0]
+
+    def _prepare(self, txn: Txn) -> "lmdb._Database":
+        """The database of records of this file, which is made if the file is new."""
+        self._fill_up()
+        is_new = txn.stat()["entries"] == 0
+        try:
+            about = self._env.open_db(_ABOUT, txn=txn, create=is_new)
+            records = self._env.open_db(_RECORDS, txn=txn, create=is_new)
+        except (lmdb.NotFoundError, lmdb.IncompatibleError) as error:
+            raise StoreError(
+                f"cannot open {self.path}: this is an LMDB file, but not a record store"
+            ) from error
+        if is_new:
+            txn.put(_FORMAT_KEY, FORMAT, db=about)
+        found = txn.get(_FORMAT_KEY, b"", db=about)
+        if found != FORMAT:
+            raise StoreError(
+                f"cannot open {self.path}: its format is {found.decode(errors='replace')!r}, this"
+                f" version reads {FORMAT.decode()!r}; export it with the version that wrote it"
+            )
+        return records
+
+    def _fill_up(self) -> None:
+        """Give a truncated file its full length back, so that reading a lost page is an error and
+        not a SIGBUS. (The last pages may be missing in good files too: LMDB leaves out those it
+        took and gave back in one transaction.) Called with the write lock held."""
+        length = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        if self.path.stat().st_size < length:
+            os.truncate(self.path, length)
+
+    def _read(self, work: Callable[[Txn], T]) -> T:
+        for _ in range(_MAX_RETRIES):
+            try:
+                with self._mapping, self._env.begin(self._records) as txn:
+                    return work(txn)
+            except lmdb.MapResizedError:
+                self._adopt_map()
+            except lmdb.ReadersFullError as error:
+                if not self._env.reader_check():
+                    raise self._failure("read", error) from error
+            except lmdb.Error as error:
+                raise self._failure("read", error) from error
+        raise StoreError(f"cannot read {self.path}: other processes keep growing it")
+
+    def _write(self, work: Callable[[Txn], T]) -> T:
+        if os.getpid() != self._process:
+            raise StoreError(f"{self.path} was opened before the fork; open it in this process")
+        for _ in range(_MAX_RETRIES):
+            try:
+                with self._env.begin(write=True) as txn:
+                    return work(txn)
+            except lmdb.MapFullError:
+                with self._mapping:
+                    self._env.set_mapsize(2 * self._env.info()["map_size"])
+            except lmdb.MapResizedError:
+                self._adopt_map()
+            except lmdb.Error as error:
+                raise self._failure("write", error) from error
+        raise StoreError(f"cannot write {self.path}: other processes keep growing it")
+
+    def _adopt_map(self) -> None:
+        """Take over the size to which another process has grown the map."""
+        with self._mapping:
+            self._env.set_mapsize(0)
+
+    def _failure(self, what: str, error: lmdb.Error) -> StoreError:
+        reason = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
+        reason = reason or _SYSTEM_REASONS.get(error.code, str(error))
+        return StoreError(f"cannot {what} {self.path}: {reason}")
+
+
+def _page(txn: Txn, start: bytes, last: bytes | None) -> list[tuple[bytes, bytes]]:
+    """The next records whose keys begin with ``start``, after the key ``last``."""
+    page: list[tuple[bytes, bytes]] = []
+    octets = 0
+    cursor = txn.cursor()
+    if not (cursor.set_range(last or start) if last or start else cursor.first()):
+        return page
+    for key, stored in cursor.iternext():
+        if not key.startswith(start):
+            break
+        if key == last:
+            continue
+        page.append((key, stored))
+        octets += len(stored)
+        if len(page) >= _PAGE_RECORDS or octets >= _PAGE_OCTETS:
+            break
+    return page
+
+
+def open_lmdb_store(path: Path, *, create: bool = True) -> LmdbStore:
+    """The store in the file ``path``."""
+    return LmdbStore(path, create=create)
