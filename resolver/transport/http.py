@@ -1,0 +1,339 @@
+"""The HTTP door: the REST API's read side, the message tunnel, redirects, metrics
+(docs/protocol.md §13).
+
+Rules: a handler reads the request, asks the service, writes the answer; what is in the JSON is
+``resolver.wire.rest``'s business. Whatever a client sends gets a status and a reason. Writing
+needs authentication, which this door does not offer yet: such requests are refused with 501.
+"""
+
+import json
+import re
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+
+from resolver.model.codes import OpCode, OpFlag, ResponseCode
+from resolver.model.errors import ResolverError
+from resolver.model.handle import fold, prefix_handle
+from resolver.transport.door import Service
+from resolver.transport.http_pages import page_of_node, page_of_record
+from resolver.transport.http_responses import (
+    html_response,
+    json_response,
+    preflight,
+    redirect_to,
+    unknown_method,
+    unsupported,
+)
+from resolver.wire.answer import Answer, Client
+from resolver.wire.bodies import RecordAnswer, ResolveRequest
+from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE, Envelope
+from resolver.wire.message import Message
+from resolver.wire.rest import http_status, site_to_json
+from resolver.wire.rest_answer import answer_to_json, reason_of, trace_to_json
+
+MEDIA_TYPE: Final = "application/x-hdl-message"
+MAX_BODY: Final = ENVELOPE_OCTETS + MAX_MESSAGE
+MAX_ALIASES: Final = 10
+
+_CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
+_REFERRED_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
+
+Parameters = Mapping[str, list[str]]
+
+
+class BadRequest(ResolverError):
+    """A request that cannot be read; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDoor:
+    """A bound socket that speaks HTTP."""
+
+    runner: web.AppRunner
+
+    async def close(self) -> None:
+        """Stop accepting, finish what is under way, close."""
+        await self.runner.cleanup()
+
+
+async def serve_http(service: Service, sock: socket.socket) -> HttpDoor:
+    """Open a door on a bound TCP socket, IPv4 or IPv6."""
+    runner = web.AppRunner(
+        make_app(service), access_log=None, handle_signals=False, shutdown_timeout=5.0
+    )
+    await runner.setup()
+    await web.SockSite(runner, sock, backlog=1024).start()
+    return HttpDoor(runner)
+
+
+def make_app(service: Service) -> web.Application:
+    """The application behind the door."""
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors])
+    handlers = _Handlers(service)
+    for path in ("/api/handles", "/api/handles/{handle:.*}"):
+        app.router.add_route("*", path, handlers.handles)
+    app.router.add_route("*", "/api/site", handlers.site)
+    app.router.add_route("*", "/api/prefixes", handlers.prefixes)
+    app.router.add_route("*", "/api/prefixes/{prefix:.*}", handlers.prefixes)
+    for path in ("/api", "/api/{rest:.*}"):
+        app.router.add_route("*", path, handlers.unknown)
+    app.router.add_get("/metrics", handlers.metrics)
+    app.router.add_get("/health", handlers.health)
+    app.router.add_post("/{rest:.*}", handlers.tunnel)
+    app.router.add_get("/", handlers.home)
+    app.router.add_get("/{handle:.+}", handlers.redirect)
+    return app
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what went wrong into a status with a reason."""
+    try:
+        return await handler(request)
+    except BadRequest as error:
+        return json_response(
+            {"responseCode": int(ResponseCode.PROTOCOL_ERROR), "message": str(error)}, 400
+        )
+    except web.HTTPRequestEntityTooLarge:
+        return json_response(
+            {
+                "responseCode": int(ResponseCode.PROTOCOL_ERROR),
+                "message": f"the body is longer than {MAX_BODY} octets",
+            },
+            413,
+        )
+
+
+class _Handlers:
+    """What the routes of one node do."""
+
+    def __init__(self, service: Service) -> None:
+        self._service: Final = service
+
+    async def handles(self, request: web.Request) -> web.StreamResponse:
+        """``/api/handles/H``."""
+        if request.method == "OPTIONS":
+            return preflight(request)
+        if request.method in ("PUT", "DELETE"):
+            return unsupported("changing records")
+        if request.method not in ("GET", "HEAD", "POST"):
+            return unknown_method(request)
+        parameters = await _parameters(request)
+        handle = _handle_in(request, "/api/handles")
+        if not handle and "prefix" in parameters:
+            return unsupported("listing handles")
+        if not handle:
+            return json_response(
+                {
+                    "responseCode": int(ResponseCode.INVALID_HANDLE),
+                    "message": "Empty handle invalid",
+                },
+                400,
+            )
+        return await self._record(request, handle, parameters)
+
+    async def _record(
+        self, request: web.Request, handle: str, parameters: Parameters
+    ) -> web.StreamResponse:
+        callback = _last(parameters, "callback")
+        if callback is not None and not _CALLBACK.fullmatch(callback):
+            raise BadRequest(f"{callback!r} is no name of a JavaScript function")
+        message = _question(handle, parameters)
+        client = _client(request, trace=_switch(parameters, "trace", default=False))
+        answer = await _settled(self._service.ask(message, client))
+        shown = answer_to_json(handle, answer)
+        if client.trace:
+            shown["trace"] = trace_to_json(self._service.name, answer)
+        return json_response(
+            shown,
+            http_status(answer.code, secure=request.secure),
+            pretty=_switch(parameters, "pretty", default=False),
+            callback=callback,
+        )
+
+    async def site(self, request: web.Request) -> web.StreamResponse:
+        """``/api/site``: where this node is."""
+        if request.method == "OPTIONS":
+            return preflight(request)
+        if request.method not in ("GET", "HEAD"):
+            return unknown_method(request)
+        return json_response(
+            {
+                "responseCode": int(ResponseCode.SUCCESS),
+                "site": site_to_json(self._service.site()),
+            },
+            200,
+        )
+
+    async def prefixes(self, request: web.Request) -> web.StreamResponse:
+        """``/api/prefixes``: whose identifiers live here."""
+        if request.method == "OPTIONS":
+            return preflight(request)
+        if request.match_info.get("prefix"):
+            if request.method in ("POST", "DELETE"):
+                return unsupported("homing prefixes")
+            return json_response(
+                {
+                    "responseCode": int(ResponseCode.PROTOCOL_ERROR),
+                    "message": f"Unknown method {request.method}",
+                },
+                405,
+                headers={"Allow": "POST, DELETE, OPTIONS"},
+            )
+        if request.method not in ("GET", "HEAD"):
+            return unknown_method(request)
+        prefixes = [prefix_handle(prefix) for prefix in self._service.prefixes()]
+        return json_response(
+            {
+                "responseCode": int(ResponseCode.SUCCESS),
+                "totalCount": str(len(prefixes)),
+                "prefixes": prefixes,
+            },
+            200,
+        )
+
+    async def unknown(self, request: web.Request) -> web.StreamResponse:
+        """Any other path below ``/api``."""
+        return json_response(
+            {
+                "responseCode": int(ResponseCode.PROTOCOL_ERROR),
+                "message": f"Unknown HTTP API endpoint {request.method} {request.path}",
+            },
+            404,
+        )
+
+    async def tunnel(self, request: web.Request) -> web.StreamResponse:
+        """A handle message in the body of a POST."""
+        if request.content_type != MEDIA_TYPE:
+            return web.Response(
+                status=415, text=f"POST takes {MEDIA_TYPE} here, not {request.content_type}\n"
+            )
+        outcome = self._service.receive(await request.read(), _client(request))
+        messages = outcome if isinstance(outcome, list) else await outcome
+        return web.Response(body=b"".join(messages), content_type=MEDIA_TYPE)
+
+    async def redirect(self, request: web.Request) -> web.StreamResponse:
+        """``GET /H``: to the URL of the record, or a page that shows the record."""
+        handle = asked = _handle_in(request, "")
+        seen: set[str] = set()
+        while True:
+            answer = await _settled(self._service.ask(_question(asked, {}), _client(request)))
+            body = answer.body
+            if not isinstance(body, RecordAnswer):
+                status = http_status(answer.code)
+                return html_response(
+                    page_of_record(handle, None, reason_of(answer)), max(status, 400)
+                )
+            target = next((value.text for value in body.values.of_type("URL")), None)
+            if target is not None and target.lower().startswith(_REFERRED_SCHEMES):
+                return redirect_to(target)
+            seen.add(fold(asked))
+            alias = next((value.text for value in body.values.of_type("HS_ALIAS")), None)
+            if alias is None or fold(alias) in seen or len(seen) > MAX_ALIASES:
+                return html_response(page_of_record(handle, body.values, ""), 200)
+            asked = alias
+
+    async def home(self, request: web.Request) -> web.StreamResponse:
+        """``GET /``: which node this is, and a form."""
+        return html_response(page_of_node(self._service.name, self._service.health()), 200)
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """``GET /metrics``, for Prometheus."""
+        return web.Response(
+            body=self._service.metrics(),
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    async def health(self, request: web.Request) -> web.StreamResponse:
+        """``GET /health``, for supervisors."""
+        return json_response(self._service.health(), 200)
+
+
+# Requests
+
+
+async def _parameters(request: web.Request) -> Parameters:
+    """The query's parameters; for a POST those of its form or JSON body too."""
+    found: dict[str, list[str]] = {}
+    for name, value in request.query.items():
+        found.setdefault(name, []).append(value)
+    if request.method != "POST":
+        return found
+    if request.content_type == "application/x-www-form-urlencoded":
+        for name, field in (await request.post()).items():
+            found.setdefault(name, []).append(str(field))
+    elif request.content_type == "application/json":
+        try:
+            body = json.loads(await request.read() or b"{}")
+        except (ValueError, RecursionError):
+            raise BadRequest("the body is not JSON") from None
+        if not isinstance(body, dict):
+            raise BadRequest("the body is no JSON object of parameters")
+        for name, value in body.items():
+            items = value if isinstance(value, list) else [value]
+            found.setdefault(name, []).extend(
+                str(item).lower() if isinstance(item, bool) else str(item) for item in items
+            )
+    return found
+
+
+def _question(handle: str, parameters: Parameters) -> Message:
+    indexes = []
+    for text in parameters.get("index", []):
+        if not text.removeprefix("-").isdecimal() or not -(2**31) <= int(text[:12]) < 2**31:
+            raise BadRequest(f'index: "{text}" is no 32-bit whole number')
+        indexes.append(int(text))
+    flags = 0
+    if _switch(parameters, "publicOnly", default=True):
+        flags |= OpFlag.PUBL
+    if _switch(parameters, "auth", default=False):
+        flags |= OpFlag.AUTH
+    if _switch(parameters, "doNotRefer", default=False):
+        flags |= OpFlag.DNRF
+    if _switch(parameters, "recurse", default=True):
+        flags |= OpFlag.RECU
+    return Message(
+        envelope=Envelope(),
+        op_code=OpCode.RESOLVE,
+        flags=flags,
+        body=ResolveRequest(handle, tuple(indexes), tuple(parameters.get("type", []))),
+    )
+
+
+def _handle_in(request: web.Request, below: str) -> str:
+    """The handle in the path, percent-decoded once; ``%2F`` is a slash like any other."""
+    raw = request.rel_url.raw_path.removeprefix(below).removeprefix("/")
+    octets = unquote_to_bytes(raw)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("the handle is not UTF-8") from None
+
+
+def _client(request: web.Request, *, trace: bool = False) -> Client:
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    host, port = peer[:2] if peer else ("", 0)
+    return Client("http", host, port, trace=trace)
+
+
+def _switch(parameters: Parameters, name: str, *, default: bool) -> bool:
+    """A yes-or-no parameter; its bare name means yes."""
+    text = _last(parameters, name)
+    return default if text is None else text.lower() not in ("false", "0", "no")
+
+
+def _last(parameters: Parameters, name: str) -> str | None:
+    values = parameters.get(name)
+    return values[-1] if values else None
+
+
+async def _settled(outcome: Answer | Awaitable[Answer]) -> Answer:
+    return outcome if isinstance(outcome, Answer) else await outcome

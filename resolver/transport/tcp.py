@@ -1,0 +1,234 @@
+"""The TCP door: persistent, pipelined connections (docs/protocol.md §1, §15).
+
+Rules: answers leave in the order of their requests, since some clients match them by order; all
+answers that are ready leave in one write, since some clients expect a whole envelope in one read.
+KPAL is ignored: a connection stays open until the client closes it, sends something unreadable, or
+stays silent too long. A client that does not read its answers is not read from either.
+"""
+
+import asyncio
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, cast
+
+from resolver.transport.door import Service
+from resolver.wire.answer import Client
+from resolver.wire.stream import FrameReader, OversizeError
+
+MAX_PENDING: Final = 4096
+"""Requests of one connection that wait for an answer before it is read from again."""
+
+_TICK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TcpLimits:
+    """What one door allows.
+
+    Attributes:
+        idle_s: seconds without a message before a connection is closed.
+        message_s: seconds a message may take to arrive once it has begun.
+        connections: open at a time, in all.
+        connections_per_client: open at a time from one address.
+    """
+
+    idle_s: float = 600.0
+    message_s: float = 10.0
+    connections: int = 10_000
+    connections_per_client: int = 2_000
+
+
+class TcpDoor:
+    """One listening socket and the connections it accepted."""
+
+    def __init__(self, service: Service, limits: TcpLimits) -> None:
+        self.service: Final = service
+        self.limits: Final = limits
+        self.connections: Final[set[Connection]] = set()
+        self.per_client: Final[Counter[str]] = Counter()
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self, sock: socket.socket) -> None:
+        """Start to accept connections."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), sock=sock, backlog=1024)
+        self._tick()
+
+    async def close(self) -> None:
+        """Stop accepting, answer what was asked, close."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*(connection.drain() for connection in set(self.connections)))
+
+    def _tick(self) -> None:
+        """Close what is too slow or too quiet; one timer for all connections."""
+        now = time.monotonic()
+        for connection in list(self.connections):
+            connection.check(now)
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, door: TcpDoor) -> None:
+        self._door: Final = door
+        self._frames: Final = FrameReader()
+        self._replies: Final[deque[list[bytes] | asyncio.Future[list[bytes]]]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._client = Client("tcp", "", 0)
+        self._heard_at = time.monotonic()
+        self._begun_at: float | None = None
+        self._ending = False
+        self._writable = True
+        self._reading = True
+        self._drained = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop when a client connects."""
+        host, port = transport.get_extra_info("peername")[:2]
+        # uvloop's transports are no asyncio.Transport by inheritance, only by what they do.
+        self._transport = cast("asyncio.Transport", transport)
+        self._client = Client("tcp", host, port, connection=self)
+        door, limits = self._door, self._door.limits
+        door.connections.add(self)
+        door.per_client[host] += 1
+        if (
+            len(door.connections) > limits.connections
+            or door.per_client[host] > limits.connections_per_client
+        ):
+            door.service.rejected("tcp", "too many connections")
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop when the connection is gone."""
+        door = self._door
+        door.connections.discard(self)
+        door.per_client[self._client.host] -= 1
+        if not door.per_client[self._client.host]:
+            del door.per_client[self._client.host]
+        self._replies.clear()
+        self._transport = None
+        self._drained.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop with whatever has arrived."""
+        if self._ending:
+            return
+        service, now = self._door.service, time.monotonic()
+        self._heard_at = now
+        try:
+            messages = self._frames.feed(data)
+        except OversizeError as error:
+            service.rejected("tcp", "oversize")
+            self._handle([*error.messages, error.envelope])
+            self._end()
+            return
+        self._begun_at = (self._begun_at or now) if self._frames.buffered else None
+        if messages:
+            self._handle(messages)
+
+    def eof_received(self) -> bool:
+        """Called by the loop when the client will send no more; what it asked is still answered."""
+        if self._frames.buffered and not self._ending:
+            self._door.service.rejected("tcp", "half-closed")
+            self._handle([self._frames.unfinished])
+        self._end()
+        return True
+
+    def pause_writing(self) -> None:
+        """Called by the loop when the client does not read."""
+        self._writable = False
+        self._regulate()
+
+    def resume_writing(self) -> None:
+        """Called by the loop when the client reads again."""
+        self._writable = True
+        self._regulate()
+
+    def check(self, now: float) -> None:
+        """Close the connection if it has been silent, or a message under way, for too long."""
+        limits = self._door.limits
+        if self._begun_at is not None and now - self._begun_at > limits.message_s:
+            self._door.service.rejected("tcp", "timeout")
+            self._begun_at = None
+            self._end()
+        elif not self._replies and now - self._heard_at > limits.idle_s:
+            self._end()
+
+    async def drain(self) -> None:
+        """Answer what was asked, close, and wait until that is done."""
+        self._end()
+        await self._drained.wait()
+
+    def _handle(self, messages: list[bytes]) -> None:
+        receive, client, replies = self._door.service.receive, self._client, self._replies
+        for message in messages:
+            outcome = receive(message, client)
+            if isinstance(outcome, list):
+                replies.append(outcome)
+            else:
+                replies.append(self._wait_for(outcome))
+        self._flush()
+
+    def _wait_for(self, outcome: Awaitable[list[bytes]]) -> asyncio.Future[list[bytes]]:
+        future = asyncio.ensure_future(outcome)
+        future.add_done_callback(self._resolved)
+        return future
+
+    def _resolved(self, future: asyncio.Future[list[bytes]]) -> None:
+        # Only the oldest open answer can set others free.
+        if self._replies and self._replies[0] is future:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write every answer that no earlier one holds back, all at once."""
+        transport, replies = self._transport, self._replies
+        if transport is None:
+            return
+        ready: list[bytes] = []
+        while replies:
+            reply = replies[0]
+            if isinstance(reply, asyncio.Future):
+                if not reply.done():
+                    break
+                ready += reply.result()
+            else:
+                ready += reply
+            replies.popleft()
+        if ready:
+            transport.write(b"".join(ready))
+        self._regulate()
+        if self._ending and not replies:
+            transport.close()
+
+    def _end(self) -> None:
+        """Read no more; close as soon as everything is answered."""
+        self._ending = True
+        self._flush()
+
+    def _regulate(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        wanted = self._writable and not self._ending and len(self._replies) < MAX_PENDING
+        if wanted and not self._reading:
+            transport.resume_reading()
+        elif self._reading and not wanted:
+            transport.pause_reading()
+        self._reading = wanted
+
+
+async def serve_tcp(
+    service: Service, sock: socket.socket, limits: TcpLimits | None = None
+) -> TcpDoor:
+    """Open a door on a bound TCP socket, IPv4 or IPv6."""
+    door = TcpDoor(service, limits or TcpLimits())
+    await door.open(sock)
+    return door
