@@ -1,0 +1,85 @@
+"""Plain counters of one node.
+
+Rules: counting is an addition to an int; nothing here formats, locks or allocates on the way of a
+request that was seen before. ``exposition`` turns the counters into metrics when somebody scrapes.
+"""
+
+from bisect import bisect_left
+from typing import Final
+
+BUCKETS: Final = (
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Upper bounds, in seconds, of the latency histograms: 10 µs to 10 s."""
+
+
+class Histogram:
+    """Durations by bucket; the last bucket is for what is longer than all bounds."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts: list[int] = [0] * (len(BUCKETS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+class Counters:
+    """Everything one node counts.
+
+    Attributes:
+        requests: (operation, transport, response code) → number.
+        durations: (transport, path) → histogram; the path is ``local`` (answered here, at once) or
+            ``forwarded`` (others had to be asked).
+        cache_lookups: (class, result) → number.
+        upstream_requests: response code, ``timeout`` or ``error`` → number.
+        upstream_durations: of exchanges with upstreams.
+        upstream_in_flight: exchanges that wait for a reply.
+        coalesced: requests that joined a resolution already under way.
+        malformed: (transport, reason) → number.
+    """
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[int, str, int], int] = {}
+        self.durations: dict[tuple[str, str], Histogram] = {}
+        self.cache_lookups: dict[tuple[str, str], int] = {}
+        self.upstream_requests: dict[str, int] = {}
+        self.upstream_durations = Histogram()
+        self.upstream_in_flight = 0
+        self.coalesced = 0
+        self.malformed: dict[tuple[str, str], int] = {}
+
+    def request(self, operation: int, transport: str, code: int, path: str, seconds: float) -> None:
+        """Count one answered request."""
+        key = (operation, transport, code)
+        self.requests[key] = self.requests.get(key, 0) + 1
+        histogram = self.durations.get((transport, path))
+        if histogram is None:
+            histogram = self.durations[transport, path] = Histogram()
+        histogram.observe(seconds)
+
+    def cache_lookup(self, class_: str, result: str) -> None:
+        """Count one look into a cache: class ``route``, ``leaf`` or ``negative``."""
+        key = (class_, result)
+        self.cache_lookups[key] = self.cache_lookups.get(key, 0) + 1
+
+    def upstream_started(self) -> None:
+        """An exchange with an upstream begins."""
+        self.upstream_in_flight += 1
+
+    def upstream_finished(self, code: int | str, seconds: float) -> None:
+        """The exchange ended with a response code, ``timeout`` or ``error``."""
+        self.upstream_in_flight -= 1
+        key = str(code)
+        self.upstream_requests[key] = self.upstream_requests.get(key, 0) + 1
+        self.upstream_durations.observe(seconds)
+
+    def rejected(self, transport: str, reason: str) -> None:
+        """Count a message or connection that was turned away."""
+        key = (transport, reason)
+        self.malformed[key] = self.malformed.get(key, 0) + 1

@@ -1,0 +1,1 @@
+"""The client side: how a node or a client reaches other nodes."""
