@@ -37,16 +37,16 @@ from resolver.model.handle import (
 from resolver.model.site import Site
 from resolver.resolution.routing import (
     DELEGATION_SERVICE_TYPE,
-    DELEGATION_TYPES,
     ROUTE_TYPES,
     SERVICE_TYPE,
     SITE_TYPES,
+    referral_sites,
     route_from_values,
     sites_in,
     text_of,
 )
 from resolver.resolution.steps import Ask, Done, Reply, Step
-from resolver.resolution.trace import NOT_FOUND, REFERRALS, hop_of
+from resolver.resolution.trace import NOT_FOUND, REFERRALS, hop_of, leading_to
 from resolver.wire.answer import Answer, Hop
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ReferralAnswer, ResolveRequest
 from resolver.wire.message import Message
@@ -225,10 +225,9 @@ class Resolution:
             at = _one_level_below(at, prefix)
             route = self._routes.get(at, self._now)
             if route is None:
-                message = yield from self._ask(
-                    sites, prefix_handle(at), ROUTE_TYPES, (), leads_to=DELEGATION_TYPES
-                )
+                message = yield from self._ask(sites, prefix_handle(at), ROUTE_TYPES, ())
                 route = self._learn(at, message)
+                self._point_at(route.delegation)
             if route.leads_down:
                 sites = yield from self._delegation_of(route)
         return sites
@@ -240,10 +239,10 @@ class Resolution:
 
     def _fetch_route(self, prefix: str) -> Plan[Route]:
         holders = yield from self._holders_of_prefix_record(prefix)
-        message = yield from self._ask(
-            holders, prefix_handle(prefix), ROUTE_TYPES, (), leads_to=SITE_TYPES
-        )
-        return self._learn(prefix, message)
+        message = yield from self._ask(holders, prefix_handle(prefix), ROUTE_TYPES, ())
+        route = self._learn(prefix, message)
+        self._point_at(route.sites)
+        return route
 
     def _learn(self, prefix: str, message: Message) -> Route:
         """The route that the reply about ``0.NA/<prefix>`` tells, put into the route cache."""
@@ -267,7 +266,7 @@ class Resolution:
             )
         if is_prefix_handle(service):
             holders = yield from self._holders_of_prefix_record(described_prefix(service))
-            message = yield from self._ask(holders, service, SITE_TYPES, (), leads_to=SITE_TYPES)
+            message = yield from self._ask(holders, service, SITE_TYPES, ())
         else:
             message = yield from self._ask_holders(service, SITE_TYPES, ())
         self._depth -= 1
@@ -275,6 +274,7 @@ class Resolution:
         sites = sites_in(body.values, SITE_TYPES) if isinstance(body, RecordAnswer) else ()
         if not sites:
             raise _stop(ResponseCode.ERROR, f"the service handle {service} names no site")
+        self._point_at(sites)
         return sites
 
     # One request, to as many sites and along as many referrals as it takes
@@ -285,13 +285,8 @@ class Resolution:
         handle: str,
         types: tuple[str, ...],
         indexes: tuple[int, ...],
-        *,
-        leads_to: tuple[str, ...] = (),
     ) -> Plan[Message]:
-        """The first usable reply of ``sites`` about ``handle``, referrals followed.
-
-        ``leads_to`` names the type of value that the caller will follow, for the trace.
-        """
+        """The first usable reply of ``sites`` about ``handle``, referrals followed."""
         request = ResolveRequest(handle, indexes, types)
         asked: set[tuple[Site, ...]] = set()
         while True:
@@ -299,20 +294,19 @@ class Resolution:
                 raise _stop(
                     ResponseCode.RECURSION_TOO_HIGH, f"the referrals for {handle} go in a circle"
                 )
-            message = yield from self._ask_sites(sites, request, leads_to)
+            message = yield from self._ask_sites(sites, request)
             if message.response_code not in REFERRALS:
                 return message
             asked.add(sites)
             sites = yield from self._referred_sites(handle, message)
+            self._point_at(sites)
 
-    def _ask_sites(
-        self, sites: tuple[Site, ...], request: ResolveRequest, leads_to: tuple[str, ...]
-    ) -> Plan[Message]:
+    def _ask_sites(self, sites: tuple[Site, ...], request: ResolveRequest) -> Plan[Message]:
         refused: Message | None = None
         troubles: list[str] = []
         for site in sorted(sites, key=lambda s: not s.is_primary):
             outcome = yield self._next_ask(site, request)
-            self._hops.append(hop_of(site, request, outcome, leads_to, self._unix_now))
+            self._hops.append(hop_of(site, request, outcome, self._unix_now))
             if isinstance(outcome, UpstreamError):
                 troubles.append(str(outcome))
                 continue
@@ -355,8 +349,7 @@ class Resolution:
                 ResponseCode.ERROR, f"a prefix referral for {handle}, which is not a prefix handle"
             )
         if isinstance(body, ReferralAnswer):
-            types = DELEGATION_TYPES if prefixes else SITE_TYPES
-            sites = sites_in(body.values, types) if body.values is not None else ()
+            sites = referral_sites(message.response_code, body)
             if sites:
                 return sites
             service = body.handle
@@ -367,6 +360,11 @@ class Resolution:
             if service:
                 return (yield from self._sites_of_service(service))
         raise _stop(ResponseCode.ERROR, f"a referral for {handle} that leads nowhere")
+
+    def _point_at(self, sites: tuple[Site, ...]) -> None:
+        """Note in the trace that the last reply led to ``sites``."""
+        if sites and self._hops:
+            self._hops[-1] = leading_to(self._hops[-1], sites)
 
     def _conclude(self, message: Message) -> Answer:
         """The answer that an upstream's last word comes to."""

@@ -3,8 +3,10 @@
 from typing import Final
 
 from resolver.cache.routes import Route
+from resolver.model.codes import ResponseCode
 from resolver.model.errors import WireError
 from resolver.model.site import Site
+from resolver.wire.bodies import ReferralAnswer
 from resolver.wire.typed import decode_site
 from resolver.wire.values import ValueList
 
@@ -44,3 +46,9 @@ def sites_in(values: ValueList, types: tuple[str, ...]) -> tuple[Site, ...]:
 def text_of(values: ValueList, type_: str) -> str:
     """The text of the first value of ``type_``, or nothing."""
     return next((value.text for value in values.of_type(type_)), "")
+
+
+def referral_sites(code: int, referral: ReferralAnswer) -> tuple[Site, ...]:
+    """The sites that a 302 or 303 carries; none where it names a service handle instead."""
+    types = DELEGATION_TYPES if code == ResponseCode.PREFIX_REFERRAL else SITE_TYPES
+    return () if referral.values is None else sites_in(referral.values, types)
