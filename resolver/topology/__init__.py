@@ -1,0 +1,1 @@
+"""Networks as data: from TOML to the list of nodes."""

@@ -1,0 +1,192 @@
+"""From a network file to its list of nodes, and the checks of how they fit together."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, TypeVar
+
+from resolver.cache.policies import make_policy
+from resolver.model.errors import ConfigError
+from resolver.model.handle import is_under
+from resolver.topology.load import Loaded
+from resolver.topology.plan import CacheSpec, LimitSpec, NodeSpec, Topology
+from resolver.topology.schema import (
+    DEFAULT_BASE_PORT,
+    CacheModel,
+    LimitsModel,
+    NodeModel,
+    SecondaryModel,
+)
+
+M = TypeVar("M", CacheModel, LimitsModel)
+
+_PARENT_ROLES: Final = {
+    "top-level": {"root"},
+    "secondary": {"root", "top-level"},
+    "enterprise": {"root", "top-level", "secondary"},
+}
+
+
+def expand(loaded: Loaded) -> Topology:
+    """The network of ``loaded``.
+
+    Raises:
+        ConfigError: its parts do not fit together; the text has a line for each reason.
+    """
+    file = loaded.file
+    network = file.network
+    nodes: list[NodeModel] = list(file.node)
+    tops = [node.name for node in nodes if node.role == "top-level"]
+    for secondary in file.secondary:
+        nodes += _expand_secondary(secondary, tops)
+    roots = [node.name for node in nodes if node.role == "root"]
+    hints = {node.prefix: node.name for node in nodes if node.role == "top-level" and node.prefix}
+    if roots:
+        hints[""] = roots[0]
+    specs = []
+    enterprises = 0
+    for node in nodes:
+        process = node.process
+        if process is None and node.role == "enterprise":
+            process = f"enterprises-{enterprises // network.nodes_per_process + 1}"
+            enterprises += 1
+        specs.append(
+            NodeSpec(
+                name=node.name,
+                role=node.role,
+                title=node.title or node.name,
+                prefix=node.prefix,
+                homes=_homes(node),
+                delegates=_delegates(node),
+                parent=node.parent,
+                bind=node.bind or network.bind,
+                port=_moved(node.port, network.base_port),
+                http_port=_moved(node.http_port, network.base_port),
+                advertise=node.advertise or network.advertise,
+                recursion=node.recursion,
+                hints=tuple((hints if node.hints is None else node.hints).items()),
+                process=process or node.name,
+                samples=_samples(node, network.samples),
+                cache=_cache(_merged(file.cache, node.cache)),
+                limits=_limits(_merged(file.limits, node.limits)),
+            )
+        )
+    troubles = [f"{loaded.source}: {reason}" for reason in _troubles(specs, file.cache)]
+    if troubles:
+        raise ConfigError("\n".join(troubles))
+    return Topology(network.name, tuple(specs))
+
+
+def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:
+    first_own = short.hosted + 1
+    hosted = tuple(f"{short.prefix}.{number}" for number in range(1, first_own))
+    yield NodeModel(
+        name=short.name,
+        role="secondary",
+        title=short.title,
+        prefix=short.prefix,
+        parent=short.parent or (tops[0] if len(tops) == 1 else None),
+        homes=(short.prefix, *hosted),
+        delegates=(short.prefix,),
+        port=short.port,
+        http_port=short.http_port,
+    )
+    for number in range(short.enterprises):
+        prefix = f"{short.prefix}.{first_own + number}"
+        yield NodeModel(
+            name=prefix,
+            role="enterprise",
+            title=f"{short.title} {first_own + number}".strip(),
+            prefix=prefix,
+            parent=short.name,
+            port=short.enterprise_port and short.enterprise_port + number,
+            http_port=short.enterprise_http_port and short.enterprise_http_port + number,
+        )
+
+
+def _homes(node: NodeModel) -> tuple[str, ...]:
+    if node.homes is not None:
+        return node.homes
+    return (node.prefix,) if node.role in ("secondary", "enterprise") and node.prefix else ()
+
+
+def _delegates(node: NodeModel) -> tuple[str, ...]:
+    if node.delegates is not None:
+        return node.delegates
+    if node.role == "root":
+        return ("",)
+    return (node.prefix,) if node.role in ("top-level", "secondary") and node.prefix else ()
+
+
+def _samples(node: NodeModel, samples: int) -> int:
+    if node.samples is not None:
+        return node.samples
+    return samples if _homes(node) else 0
+
+
+def _moved(port: int, base_port: int) -> int:
+    """``port`` moved by as much as the base is; 0, for a free one, if either is 0."""
+    return port + base_port - DEFAULT_BASE_PORT if port and base_port else 0
+
+
+def _merged(general: M, own: M | None) -> M:
+    """``general`` with what a node says itself in place."""
+    if own is None:
+        return general
+    return general.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
+
+
+def _cache(model: CacheModel) -> CacheSpec:
+    return CacheSpec(model.routes, model.leaves, model.ttl_cap, model.negative_ttl, model.policy)
+
+
+def _limits(model: LimitsModel) -> LimitSpec:
+    return LimitSpec(model.deadline, model.ask_timeout, model.max_asks)
+
+
+def _troubles(specs: list[NodeSpec], cache: CacheModel) -> Iterator[str]:
+    if not specs:
+        yield "node: the network has no nodes"
+    by_name = {spec.name: spec for spec in specs}
+    for name, count in Counter(spec.name for spec in specs).items():
+        if count > 1:
+            yield f"{name}: {count} nodes have this name"
+    for policy in {cache.policy, *(spec.cache.policy for spec in specs)}:
+        try:
+            make_policy(policy)
+        except ConfigError as error:
+            yield f"cache.policy: {error}"
+    for home, count in Counter(home for spec in specs for home in spec.homes).items():
+        if count > 1:
+            yield f"{home}: {count} nodes hold the identifiers of this prefix"
+    yield from _port_troubles(specs)
+    for spec in specs:
+        yield from _place_troubles(spec, by_name)
+
+
+def _port_troubles(specs: list[NodeSpec]) -> Iterator[str]:
+    taken: dict[tuple[str, str, int], str] = {}
+    for spec in specs:
+        for key, port in (("port", spec.port), ("http_port", spec.http_port)):
+            if not 0 <= port <= 65535:
+                yield f"{spec.name}.{key}: {port} is no port; choose another base_port"
+            for address in spec.bind if port else ():
+                owner = taken.setdefault(("tcp", address, port), f"{spec.name}.{key}")
+                if owner != f"{spec.name}.{key}":
+                    yield f"{spec.name}.{key}: {port} on {address} is taken by {owner}"
+
+
+def _place_troubles(spec: NodeSpec, by_name: dict[str, NodeSpec]) -> Iterator[str]:
+    if spec.parent is not None:
+        parent = by_name.get(spec.parent)
+        if parent is None:
+            yield f"{spec.name}.parent: there is no node {spec.parent!r}"
+        elif parent.role not in _PARENT_ROLES.get(spec.role, set()):
+            yield f"{spec.name}.parent: a {spec.role} node cannot stand below a {parent.role} node"
+        elif spec.prefix and not any(is_under(spec.prefix, zone) for zone in parent.delegates):
+            yield (
+                f"{spec.name}.prefix: {spec.prefix} is not below what {parent.name} delegates "
+                f"({', '.join(zone or 'everything' for zone in parent.delegates) or 'nothing'})"
+            )
+    for prefix, name in spec.hints:
+        if name not in by_name:
+            yield f"{spec.name}.hints: there is no node {name!r} (for {prefix or 'the root'})"

@@ -1,0 +1,154 @@
+"""A network as the supervisor and the nodes know it: every node with its ports and its place."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from resolver.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    import socket
+
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSpec:
+    """What a node may keep of what it resolved (bytes, seconds)."""
+
+    routes_bytes: int = 4 * MIB
+    leaves_bytes: int = 16 * MIB
+    ttl_cap_s: float = 3600.0
+    negative_ttl_s: float = 60.0
+    policy: str = "lru"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSpec:
+    """Bounds of one resolution."""
+
+    deadline_s: float = 5.0
+    ask_timeout_s: float = 2.0
+    max_asks: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One node.
+
+    Attributes:
+        homes: prefixes whose identifiers live here.
+        delegates: prefixes below which the prefix records live here; '' is the root.
+        hints: (prefix, node name): where a resolution starts.
+        process: nodes with the same one share a process.
+        samples: product records per prefix to put into a new store.
+    """
+
+    name: str
+    role: str
+    title: str
+    prefix: str
+    homes: tuple[str, ...]
+    delegates: tuple[str, ...]
+    parent: str | None
+    bind: tuple[str, ...]
+    port: int
+    http_port: int
+    advertise: str
+    recursion: bool
+    hints: tuple[tuple[str, str], ...]
+    process: str
+    samples: int = 0
+    cache: CacheSpec = field(default_factory=CacheSpec)
+    limits: LimitSpec = field(default_factory=LimitSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All nodes of a network."""
+
+    name: str
+    nodes: tuple[NodeSpec, ...]
+
+    def node(self, name: str) -> NodeSpec:
+        """The node called ``name``.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ConfigError(f"the network {self.name} has no node {name!r}")
+
+    def processes(self) -> dict[str, tuple[NodeSpec, ...]]:
+        """The nodes by the process they share, in order."""
+        shared: dict[str, list[NodeSpec]] = {}
+        for node in self.nodes:
+            shared.setdefault(node.process, []).append(node)
+        return {process: tuple(nodes) for process, nodes in shared.items()}
+
+    def with_ports(self, ports: Mapping[str, tuple[int, int]]) -> "Topology":
+        """The same network with (port, http_port) of each node as given."""
+        return replace(
+            self,
+            nodes=tuple(
+                replace(node, port=ports[node.name][0], http_port=ports[node.name][1])
+                for node in self.nodes
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataPaths:
+    """Where a network keeps its files; nothing is written outside ``root``."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """What runs here."""
+        return self.root / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor as long as it lives."""
+        return self.root / "lock"
+
+    def log(self, process: str) -> Path:
+        """The log of a process."""
+        return self.root / "logs" / f"{process}.log"
+
+    @property
+    def network_key(self) -> Path:
+        """The key that all nodes sign with."""
+        return self.root / "keys" / "network.pem"
+
+    def node_store(self, name: str) -> Path:
+        """The record store of a node."""
+        return self.root / "nodes" / name / "records.mdb"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSockets:
+    """Bound sockets of one node, by door."""
+
+    udp: "tuple[socket.socket, ...]"
+    tcp: "tuple[socket.socket, ...]"
+    http: "tuple[socket.socket, ...]"
+
+    def all(self) -> "tuple[socket.socket, ...]":
+        """Every socket of the node."""
+        return (*self.udp, *self.tcp, *self.http)
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """What one process is to run."""
+
+    topology: Topology
+    names: tuple[str, ...]
+    sockets: Mapping[str, NodeSockets]
+    data: DataPaths
+    ready: Callable[[str], None]
