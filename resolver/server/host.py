@@ -1,0 +1,115 @@
+"""A process that runs some nodes of the network until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from typing import Final
+
+import uvloop
+
+from resolver.cache import Route, RouteCache
+from resolver.cache.records import RecordCache
+from resolver.model.handle import fold
+from resolver.node.node import Node
+from resolver.node.state import NodeState
+from resolver.resolution import Limits
+from resolver.server.clock import SystemClock
+from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.provision import provision, site_of
+from resolver.server.roles import ROLES
+from resolver.server.service import NodeService
+from resolver.storage import RecordStore, open_store
+from resolver.telemetry.counters import Counters
+from resolver.topology.plan import HostPlan, NodeSpec, Topology
+from resolver.transport.http import serve_http
+from resolver.transport.tcp import serve_tcp
+from resolver.transport.udp import serve_udp
+from resolver.upstream.exchange import Upstream
+
+_log: Final = logging.getLogger(__name__)
+
+
+def run_host(plan: HostPlan) -> int:
+    """Run the nodes of ``plan`` until SIGTERM or SIGINT, then drain them; the exit status.
+
+    Calls ``plan.ready(name)`` for each node once its doors are open.
+
+    Raises:
+        StoreError, ConfigError: a node cannot start; the text says which and why.
+    """
+    uvloop.run(_run(plan))
+    return 0
+
+
+async def _run(plan: HostPlan) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    key = load_or_make_key(plan.data.network_key)
+    async with AsyncExitStack() as running:
+        for name in plan.names:
+            await _start_node(plan, plan.topology.node(name), key, running)
+            plan.ready(name)
+        await stop.wait()
+        _log.info("stopping %d nodes", len(plan.names))
+
+
+async def _start_node(
+    plan: HostPlan, spec: NodeSpec, key: NetworkKey, running: AsyncExitStack
+) -> None:
+    """Open the store and the doors of one node; ``running`` closes them in reverse order."""
+    store = open_store("lmdb", plan.data.node_store(spec.name))
+    running.callback(store.close)
+    provision(spec, plan.topology, store, key.public_record)
+    state = _state(spec, plan.topology, store, key)
+    upstream = Upstream(counters=state.counters)
+    running.push_async_callback(upstream.close)
+    service = NodeService(Node(state, ROLES[spec.role].chain), upstream, SystemClock(), key)
+    running.push_async_callback(service.close)
+    sockets = plan.sockets[spec.name]
+    for sock in sockets.udp:
+        running.push_async_callback((await serve_udp(service, sock)).close)
+    for sock in sockets.tcp:
+        running.push_async_callback((await serve_tcp(service, sock)).close)
+    for sock in sockets.http:
+        running.push_async_callback((await serve_http(service, sock)).close)
+
+
+def _state(spec: NodeSpec, topology: Topology, store: RecordStore, key: NetworkKey) -> NodeState:
+    cache = spec.cache
+    hints = tuple(
+        Route(fold(prefix), delegation=(site_of(topology.node(name), key.public_record),))
+        for prefix, name in spec.hints
+        if name != spec.name
+    )
+    return NodeState(
+        name=spec.name,
+        role=spec.role,
+        site=site_of(spec, key.public_record),
+        store=store,
+        records=RecordCache(
+            cache.leaves_bytes,
+            ttl_cap_s=cache.ttl_cap_s,
+            negative_ttl_s=cache.negative_ttl_s,
+            policy=cache.policy,
+        ),
+        routes=RouteCache(
+            cache.routes_bytes,
+            ttl_cap_s=cache.ttl_cap_s,
+            negative_ttl_s=cache.negative_ttl_s,
+            hints=hints,
+            policy=cache.policy,
+        ),
+        homes=frozenset(map(fold, spec.homes)),
+        delegates=frozenset(map(fold, spec.delegates)),
+        recursion=spec.recursion,
+        always_recurse=ROLES[spec.role].always_recurse,
+        limits=Limits(
+            deadline_s=spec.limits.deadline_s,
+            ask_timeout_s=spec.limits.ask_timeout_s,
+            max_asks=spec.limits.max_asks,
+        ),
+        counters=Counters(),
+    )

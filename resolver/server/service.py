@@ -1,0 +1,126 @@
+"""A node as its doors know it: the endpoint, its driver, its counters and its clock together."""
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable
+from typing import Final
+
+from resolver.model.codes import ResponseCode
+from resolver.model.site import Site
+from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
+from resolver.node.node import Node
+from resolver.node.outcome import Pending
+from resolver.node.state import NodeState
+from resolver.server.clock import Clock
+from resolver.server.driver import Driver, Exchange
+from resolver.telemetry.exposition import Sources, registry_of, render
+from resolver.wire.answer import Answer, Client
+from resolver.wire.bodies import ErrorAnswer
+from resolver.wire.message import Message
+
+_log: Final = logging.getLogger(__name__)
+
+
+class NodeService:
+    """One node behind its doors (``resolver.transport.door.Service``)."""
+
+    def __init__(
+        self, node: Node, upstream: Exchange, clock: Clock, signer: Signer | None = None
+    ) -> None:
+        self.name: Final = node.state.name
+        self._node: Final = node
+        self._state: Final = node.state
+        self._counters: Final = node.state.counters
+        self._clock: Final = clock
+        self._endpoint: Final = Endpoint(node, secrets.token_bytes, signer)
+        self._driver: Final = Driver(upstream, clock, self._counters)
+        self._registry: Final = registry_of(_sources(node.state))
+
+    def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
+        """The reply messages for one request message; awaitable when upstreams are to be asked."""
+        started = time.perf_counter()
+        handled = self._endpoint.receive(octets, client, self._clock.now(), self._clock.unix())
+        if isinstance(handled, Waiting):
+            return self._resolve(handled, client, started)
+        if isinstance(handled, Malformed):
+            self._counters.rejected(client.transport, "malformed")
+            _log.info(
+                "%s: malformed message from %s over %s: %s",
+                self.name, client.host, client.transport, handled.reason,
+            )  # fmt: skip
+            return handled.messages
+        self._count(handled.request, handled.answer, client, started, "local")
+        return handled.messages
+
+    def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
+        """The answer to a request that came as HTTP."""
+        started = time.perf_counter()
+        outcome = self._endpoint.ask(request, client, self._clock.now(), self._clock.unix())
+        if isinstance(outcome, Pending):
+            return self._resolve_answer(request, outcome, client, started)
+        self._count(request, outcome, client, started, "local")
+        return outcome
+
+    def rejected(self, transport: str, reason: str) -> None:
+        """Count a message or connection that a door turned away."""
+        self._counters.rejected(transport, reason)
+
+    def site(self) -> Site:
+        """The node's own site."""
+        return self._state.site
+
+    def prefixes(self) -> list[str]:
+        """The prefixes whose identifiers live here."""
+        return sorted(self._state.homes)
+
+    def metrics(self) -> bytes:
+        """The node's metrics in Prometheus' text format."""
+        return render(self._registry)
+
+    def health(self) -> dict[str, object]:
+        """Who this is and that it answers."""
+        return {
+            "status": "ok",
+            "node": self.name,
+            "role": self._state.role,
+            "records": self._state.store.count(),
+        }
+
+    async def close(self) -> None:
+        """Finish the resolutions under way."""
+        await self._driver.close()
+
+    async def _resolve(self, waiting: Waiting, client: Client, started: float) -> list[bytes]:
+        answer = await self._resolve_answer(waiting.request, waiting.pending, client, started)
+        return waiting.encode(answer, self._clock.unix())
+
+    async def _resolve_answer(
+        self, request: Message, pending: Pending, client: Client, started: float
+    ) -> Answer:
+        answer = await self._driver.resolve(pending)
+        self._count(request, answer, client, started, "forwarded")
+        if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
+            _log.warning("%s: %s", self.name, answer.body.message)
+        return answer
+
+    def _count(
+        self, request: Message, answer: Answer, client: Client, started: float, path: str
+    ) -> None:
+        self._counters.request(
+            request.op_code, client.transport, answer.code, path, time.perf_counter() - started
+        )
+
+
+def _sources(state: NodeState) -> Sources:
+    return Sources(
+        node=state.name,
+        role=state.role,
+        counters=state.counters,
+        caches=lambda: {
+            "route": state.routes.statistics(),
+            "leaf": state.records.statistics(),
+        },
+        records=state.store.count,
+        store_bytes=state.store.size_bytes,
+    )
