@@ -1,0 +1,1 @@
+"""A network on this machine: its processes, its files, whether it is well."""

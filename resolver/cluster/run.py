@@ -1,0 +1,95 @@
+"""The supervisor's own program: ``python -m resolver.cluster.run``.
+
+Started by ``wuhan up`` with a pickled ``Order`` on its standard input, in an interpreter that has
+imported nothing but what nodes need; says what happens as JSON lines on its standard output.
+"""
+
+import fcntl
+import logging
+import os
+import pickle
+import signal
+import sys
+from typing import Final
+
+from resolver.cluster.order import Order
+from resolver.cluster.sockets import bind_all
+from resolver.cluster.state import new_state, write_state
+from resolver.cluster.supervisor import Supervisor, emit_to
+from resolver.model.errors import NetworkStateError, ResolverError
+from resolver.server.host import run_host
+from resolver.server.keys import load_or_make_key
+from resolver.topology.plan import DataPaths
+
+_log: Final = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run the network ordered on standard input; the exit status."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    order: Order = pickle.load(sys.stdin.buffer)
+    emit = emit_to(os.dup(sys.stdout.fileno()))
+    try:
+        order.data.log("").parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(order.data)
+        logging.basicConfig(
+            filename=order.data.log("supervisor"),
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(message)s",
+        )
+        _make_key(order.data)
+        topology, sockets, notices = bind_all(order.topology)
+    except (ResolverError, OSError) as error:
+        emit({"event": "refused", "reason": str(error)})
+        return 1
+    for notice in notices:
+        emit({"event": "notice", "text": notice})
+    state = new_state(topology, order.source)
+    write_state(order.data, state)
+    Supervisor(topology, sockets, order.data, state, run_host, emit).run()
+    os.close(lock)
+    return 0
+
+
+def _make_key(data: DataPaths) -> None:
+    """Make the network's key if there is none: here and not by a dozen processes at a time, but in
+    a child, so that the library it takes is not part of every node's memory.
+
+    Raises:
+        NetworkStateError: it cannot be made or read.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            load_or_make_key(data.network_key)
+        except (ResolverError, OSError):
+            _log.exception("the network's key")
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        raise NetworkStateError(
+            f"the key {data.network_key} can neither be read nor made; see {data.log('supervisor')}"
+        )
+
+
+def _lock(data: DataPaths) -> int:
+    """Hold the folder as long as this process lives.
+
+    Raises:
+        NetworkStateError: another supervisor holds it.
+    """
+    lock = os.open(data.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise NetworkStateError(
+            f"a network already runs in {data.root}; see it with: wuhan status, "
+            "stop it with: wuhan down, or choose another folder with --data"
+        ) from None
+    os.set_inheritable(lock, False)
+    return lock
+
+
+if __name__ == "__main__":
+    sys.exit(main())

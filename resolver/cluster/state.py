@@ -1,0 +1,163 @@
+"""What the data folder says about the network in it: ``state.json``, and whether it is true.
+
+Rules: the supervisor alone writes the file, whole and by rename. A process is known by its id and
+its start time together, since ids are used again.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from resolver.model.errors import NetworkStateError
+from resolver.topology.plan import DataPaths, NodeSpec, Topology
+
+STARTING: Final = "starting"
+READY: Final = "ready"
+RESTARTING: Final = "restarting"
+FAILED: Final = "failed"
+
+_START_TOLERANCE_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class NodeState:
+    """One node, as the supervisor sees it.
+
+    Attributes:
+        state: STARTING, READY, RESTARTING (its process died and will be started again) or FAILED
+            (it died again and again; it is still tried).
+        restarts: how often its process was started again.
+    """
+
+    name: str
+    role: str
+    title: str
+    prefix: str
+    address: str
+    port: int
+    http_port: int
+    process: str
+    pid: int = 0
+    state: str = STARTING
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class NetworkState:
+    """A network, as the supervisor sees it.
+
+    Attributes:
+        source: the configuration it was started from.
+        pid, started_at: of the supervisor; unix seconds as the kernel tells them.
+        ready_seconds: from the start until every node was ready; None before.
+    """
+
+    network: str
+    source: str
+    pid: int
+    started_at: float
+    nodes: list[NodeState] = field(default_factory=list)
+    ready_seconds: float | None = None
+
+    def node(self, name: str) -> NodeState:
+        """The node called ``name``.
+
+        Raises:
+            NetworkStateError: there is none; the text lists some.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        some = ", ".join(node.name for node in self.nodes[:6])
+        raise NetworkStateError(f"the network {self.network} has no node {name!r}; it has {some}…")
+
+    def first_of(self, role: str) -> NodeState | None:
+        """The first node of a role."""
+        return next((node for node in self.nodes if node.role == role), None)
+
+
+def new_state(topology: Topology, source: str) -> NetworkState:
+    """The state of a network whose supervisor is this process."""
+    started_at = psutil.Process().create_time()
+    nodes = [_node(spec) for spec in topology.nodes]
+    return NetworkState(topology.name, source, os.getpid(), started_at, nodes)
+
+
+def write_state(data: DataPaths, state: NetworkState) -> None:
+    """Replace the state file."""
+    draft = data.state.with_suffix(".new")
+    draft.write_text(json.dumps(asdict(state), ensure_ascii=False, indent=1), encoding="utf-8")
+    draft.replace(data.state)
+
+
+def read_state(data: DataPaths) -> NetworkState | None:
+    """The state of the network that runs in this folder; None if none does.
+
+    Raises:
+        NetworkStateError: the file is there but cannot be understood.
+    """
+    try:
+        found: dict[str, Any] = json.loads(data.state.read_text(encoding="utf-8"))
+        nodes = [NodeState(**node) for node in found.pop("nodes")]
+        state = NetworkState(**found, nodes=nodes)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NetworkStateError(
+            f"{data.state} cannot be read ({error}); if no network runs here, remove it"
+        ) from None
+    return state if is_running(state) else None
+
+
+def running_network(data: DataPaths) -> NetworkState:
+    """The network that runs in this folder.
+
+    Raises:
+        NetworkStateError: none does; the text says how to start one.
+    """
+    state = read_state(data)
+    if state is None:
+        raise NetworkStateError(f"no network runs in {data.root}; start one with: wuhan up")
+    return state
+
+
+def is_running(state: NetworkState) -> bool:
+    """Whether the supervisor that wrote ``state`` is alive."""
+    try:
+        created = psutil.Process(state.pid).create_time()
+    except psutil.Error:
+        return False
+    return abs(created - state.started_at) < _START_TOLERANCE_S
+
+
+def resident_bytes(pids: set[int]) -> int:
+    """Resident memory of these processes together; shared pages count in each."""
+    total = 0
+    for pid in pids:
+        try:
+            total += psutil.Process(pid).memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def data_paths(folder: str | Path) -> DataPaths:
+    """The paths of a data folder, absolute."""
+    return DataPaths(Path(folder).absolute())
+
+
+def _node(spec: NodeSpec) -> NodeState:
+    return NodeState(
+        name=spec.name,
+        role=spec.role,
+        title=spec.title,
+        prefix=spec.prefix,
+        address=spec.bind[0],
+        port=spec.port,
+        http_port=spec.http_port,
+        process=spec.process,
+    )
