@@ -1,0 +1,1 @@
+"""The command ``wuhan``, one file per group of commands."""

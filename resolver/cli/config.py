@@ -1,0 +1,60 @@
+"""``wuhan config``: what a network's configuration comes to, and whether it is valid."""
+
+from typing import Any
+
+import click
+
+from resolver.cli import output
+from resolver.topology.expand import expand
+from resolver.topology.load import PRESETS, Loaded, load_network
+from resolver.topology.schema import NetworkFile
+
+
+@click.group()
+def config() -> None:
+    """Show or check a network's configuration."""
+
+
+@config.command()
+@click.argument("source", metavar="[FILE|wuhan|minimal]", default="wuhan", envvar="WUHAN_CONFIG")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, nodes included.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a network file.")
+def show(source: str, as_json: bool, schema: bool) -> None:
+    """Show the settings as they take effect, and where each came from."""
+    if schema:
+        output.emit_json(NetworkFile.model_json_schema())
+        return
+    loaded = load_network(source)
+    topology = expand(loaded)
+    if as_json:
+        document: dict[str, Any] = loaded.file.model_dump(mode="json")
+        document["origins"] = dict(loaded.origins)
+        output.emit_json(document)
+        return
+    output.table(("SETTING", "VALUE", "FROM"), _settings(loaded))
+    click.echo()
+    output.table(
+        ("NODE", "ROLE", "PREFIX", "PARENT", "UDP/TCP", "HTTP", "PROCESS"),
+        [
+            (n.name, n.role, n.prefix, n.parent or "-", str(n.port), str(n.http_port), n.process)
+            for n in topology.nodes
+        ],
+    )
+
+
+@config.command()
+@click.argument("sources", metavar="FILE…", nargs=-1)
+def validate(sources: tuple[str, ...]) -> None:
+    """Check network files; without one, those that come with wuhan."""
+    for source in sources or PRESETS:
+        topology = expand(load_network(source))
+        click.echo(f"{source}: valid, {len(topology.nodes)} nodes")
+
+
+def _settings(loaded: Loaded) -> list[tuple[str, str, str]]:
+    rows = []
+    for section in ("network", "cache", "limits"):
+        for key, value in getattr(loaded.file, section).model_dump(mode="json").items():
+            name = f"{section}.{key}"
+            rows.append((name, str(value), loaded.origins.get(name, "default")))
+    return rows

@@ -1,0 +1,158 @@
+"""The ``wuhan`` command: what there is, and how a command that fails ends.
+
+Exit status: 0 done, 1 usage or configuration, 2 not found, 3 network or server failure, 130
+interrupted. A failure is one sentence on stderr that says what is wrong and what to do; ``--debug``
+adds the traceback.
+
+Rule: a command's module is imported when the command is called, so that ``wuhan --help`` and
+shell completion do not wait for libraries they do not need.
+"""
+
+import sys
+import traceback
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+import click
+
+from resolver.__about__ import __version__
+from resolver.cli import output
+from resolver.model.errors import ConfigError, IdentifierError, ResolverError
+
+USAGE: Final = 1
+NOT_FOUND: Final = 2
+FAILED: Final = 3
+INTERRUPTED: Final = 130
+
+COMMANDS: Final = {
+    "up": ("resolver.cli.network:up", "Start a network."),
+    "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
+    "down": ("resolver.cli.network:down", "Stop the network."),
+    "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),
+    "resolve": ("resolver.cli.resolve:resolve", "Resolve an identifier."),
+    "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
+    "import": ("resolver.cli.records:import_records", "Put records into a node's store."),
+    "export": ("resolver.cli.records:export_records", "Write the records of a store."),
+    "node": ("resolver.cli.node:node", "Run one node alone."),
+    "config": ("resolver.cli.config:config", "Show and check configurations."),
+}
+"""Commands in the order of ``--help``: where each is, and what it does in one line."""
+
+
+class LazyCommands(MutableMapping[str, click.Command]):
+    """Commands by name, imported when they are looked up."""
+
+    def __init__(self) -> None:
+        self._places: Final = {name: place for name, (place, _) in COMMANDS.items()}
+
+    def __getitem__(self, name: str) -> click.Command:
+        module, _, attribute = self._places[name].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        raise TypeError("commands are added in the table COMMANDS")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("commands are removed in the table COMMANDS")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+
+class LazyGroup(click.Group):
+    """A group whose help needs none of its commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in ``--help``."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@dataclass
+class Settings:
+    """What holds for every command (``ctx.obj``)."""
+
+    debug: bool = False
+
+
+@click.group(
+    "wuhan",
+    cls=LazyGroup,
+    commands=LazyCommands(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="wuhan")
+@click.pass_obj
+def cli(settings: Settings | None, debug: bool) -> None:
+    """A network of identifier-resolution nodes on this machine.
+
+    Start with "wuhan up"; then "wuhan resolve 88.901.1/000001 --trace".
+    """
+    if settings is not None:
+        settings.debug = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    settings = Settings()
+    try:
+        result = cli.main(
+            arguments if arguments is None else list(arguments),
+            prog_name="wuhan",
+            standalone_mode=False,
+            obj=settings,
+            color=False if output.no_color() else None,
+        )
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        output.error(_usage_text(error))
+        return USAGE
+    except (ResolverError, OSError) as error:
+        if settings.debug:
+            traceback.print_exception(error)
+        output.error(_os_text(error) if isinstance(error, OSError) else str(error))
+        return status_of(error)
+    return result if isinstance(result, int) else 0
+
+
+def status_of(error: ResolverError | OSError) -> int:
+    """The exit status that stands for ``error``."""
+    if isinstance(error, ConfigError | IdentifierError):
+        return USAGE
+    client = sys.modules.get("resolver.client")
+    if client is not None and isinstance(error, client.NotFound):
+        return NOT_FOUND
+    return FAILED
+
+
+def _usage_text(error: click.ClickException) -> str:
+    text = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return text
+    return f"{text[:1].lower()}{text[1:]}; see: {context.command_path} --help"
+
+
+def _os_text(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

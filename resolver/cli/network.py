@@ -1,0 +1,257 @@
+"""``wuhan up``, ``status`` and ``down``: the network as a whole."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import click
+
+from resolver.cli import output
+from resolver.cluster.launch import Launched, launch, stop_network
+from resolver.cluster.probe import OK, Health, probe
+from resolver.cluster.state import (
+    NetworkState,
+    NodeState,
+    data_paths,
+    read_state,
+    resident_bytes,
+    running_network,
+)
+from resolver.model.errors import NetworkStateError
+from resolver.topology.expand import expand
+from resolver.topology.load import load_network
+
+DEFAULT_DATA: Final = ".wuhan"
+UNAVAILABLE: Final = 3
+_ROLES: Final = ("root", "top-level", "secondary", "enterprise", "recursive")
+
+_STYLES: Final = {OK: "green", "ready": "green", "restarting": "yellow", "failed": "red"}
+
+Command = Callable[..., Any]
+
+
+def data_option(command: Command) -> Command:
+    """The option that says where the network's files are."""
+    return click.option(
+        "--data",
+        default=DEFAULT_DATA,
+        show_default=True,
+        envvar="WUHAN_DATA",
+        type=click.Path(file_okay=False),
+        help="Data folder; nothing is written outside it.",
+    )(command)
+
+
+@click.command()
+@click.option(
+    "--config",
+    "source",
+    default="wuhan",
+    show_default=True,
+    envvar="WUHAN_CONFIG",
+    metavar="FILE|wuhan|minimal",
+    help="The network to start.",
+)
+@click.option(
+    "--base-port", type=click.IntRange(0, 65535), help="Move all ports; 0 takes free ones."
+)
+@click.option("--no-samples", is_flag=True, help="Leave new stores without sample records.")
+@click.option("--detach", is_flag=True, help="Return when every node answers.")
+@data_option
+def up(source: str, base_port: int | None, no_samples: bool, detach: bool, data: str) -> None:
+    """Start the network and wait until every node answers."""
+    overrides: dict[str, object] = {}
+    if base_port is not None:
+        overrides["network.base_port"] = base_port
+    if no_samples:
+        overrides["network.samples"] = 0
+    topology = expand(load_network(source, overrides=overrides))
+    paths = data_paths(data)
+    began = time.monotonic()
+    launched = launch(topology, paths, source, detach=detach)
+    try:
+        state = launched.wait_ready(_tell)
+        health = probe(state.nodes)
+        sick = {name: h.summary for name, h in health.items() if h.summary != OK}
+        if sick:
+            raise NetworkStateError(
+                "; ".join(f"{name} does not answer ({why})" for name, why in list(sick.items())[:5])
+            )
+    except BaseException:
+        launched.stop()
+        raise
+    _greet(state, health, time.monotonic() - began)
+    if detach:
+        launched.let_go()
+    else:
+        _stay(launched, state)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_option
+def status(as_json: bool, data: str) -> None:
+    """Show every node with its ports, health and memory."""
+    state = running_network(data_paths(data))
+    health = probe(state.nodes)
+    if as_json:
+        output.emit_json(status_document(state, health))
+    else:
+        _print_status(state, health)
+    if any(h.summary != OK for h in health.values()):
+        raise click.exceptions.Exit(UNAVAILABLE)
+
+
+@click.command()
+@data_option
+def down(data: str) -> None:
+    """Stop the network: finish what is under way, then end all processes."""
+    state = read_state(data_paths(data))
+    if state is None:
+        click.echo(f"no network runs in {data}")
+        return
+    stop_network(state)
+    click.echo(f"wuhan network '{state.network}' has stopped")
+
+
+def status_document(state: NetworkState, health: Mapping[str, Health]) -> dict[str, Any]:
+    """What ``wuhan status --json`` prints; its keys are stable."""
+    pids = {node.pid for node in state.nodes if node.pid}
+    return {
+        "network": state.network,
+        "source": state.source,
+        "supervisor": state.pid,
+        "ready_seconds": state.ready_seconds,
+        "rss_bytes": resident_bytes(pids | {state.pid}),
+        "processes": len(pids) + 1,
+        "nodes": [
+            {
+                "name": node.name,
+                "role": node.role,
+                "title": node.title,
+                "prefix": node.prefix,
+                "address": node.address,
+                "port": node.port,
+                "http_port": node.http_port,
+                "process": node.process,
+                "pid": node.pid,
+                "state": node.state,
+                "restarts": node.restarts,
+                "health": health[node.name].summary,
+            }
+            for node in state.nodes
+        ],
+    }
+
+
+def _tell(event: Mapping[str, Any]) -> None:
+    """Say what the supervisor tells, as far as people want to know."""
+    match event["event"]:
+        case "notice":
+            output.notice(f"  {event['text']}")
+        case "died":
+            nodes = event["nodes"]
+            more = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
+            output.notice(
+                f"  {', '.join(nodes[:3])}{more}: the process {event['how']}; "
+                f"started again in {event['delay']:g} s (log: {event['log']})"
+            )
+        case "restarted":
+            output.notice(f"  {event['node']} is back")
+
+
+def _greet(state: NetworkState, health: Mapping[str, Health], seconds: float) -> None:
+    pids = {node.pid for node in state.nodes}
+    console = output.console()
+    console.print(
+        f"wuhan network '{state.network}' is ready: {len(state.nodes)} nodes in "
+        f"{state.ready_seconds or 0:.1f} s ({seconds:.1f} s with all checks), "
+        f"{_mebibytes(resident_bytes(pids | {state.pid}))} in {len(pids) + 1} processes",
+        style="bold",
+    )
+    _print_roles(state, health)
+    console.print("The prefixes are fictional; they are not allocations of any authority.")
+    enterprise, recursive = state.first_of("enterprise"), state.first_of("recursive")
+    if enterprise and recursive:
+        console.print(
+            f"HTTP of the recursive node  http://{_url_host(recursive)}:{recursive.http_port}/\n"
+            f"try  wuhan resolve {enterprise.prefix}/000001 --trace"
+        )
+
+
+def _print_roles(state: NetworkState, health: Mapping[str, Health]) -> None:
+    counts = Counter(node.role for node in state.nodes)
+    rows = []
+    for role in _ROLES:
+        first = state.first_of(role)
+        if first is None:
+            continue
+        same = [health[node.name].summary for node in state.nodes if node.role == role]
+        sick = sum(summary != OK for summary in same)
+        place = f"{first.name} ({first.prefix})" if first.prefix != first.name else first.name
+        rows.append(
+            (
+                role,
+                str(counts[role]),
+                place.removesuffix(" ()"),
+                str(first.port),
+                str(first.http_port),
+                OK if not sick else f"{sick} of {len(same)} do not answer",
+            )
+        )
+    output.table(
+        ("ROLE", "NODES", "FIRST", "UDP/TCP", "HTTP", "HEALTH"),
+        rows,
+        right=("NODES", "UDP/TCP", "HTTP"),
+        styles=_STYLES,
+    )
+
+
+def _print_status(state: NetworkState, health: Mapping[str, Health]) -> None:
+    document = status_document(state, health)
+    _print_roles(state, health)
+    click.echo()
+    output.table(
+        ("NODE", "ROLE", "UDP/TCP", "HTTP", "PROCESS", "PID", "RESTARTS", "STATE", "HEALTH"),
+        [
+            (
+                node.name,
+                node.role,
+                str(node.port),
+                str(node.http_port),
+                node.process,
+                str(node.pid or "-"),
+                str(node.restarts),
+                node.state,
+                health[node.name].summary,
+            )
+            for node in state.nodes
+        ],
+        right=("UDP/TCP", "HTTP", "PID", "RESTARTS"),
+        styles=_STYLES,
+    )
+    ready = "not ready yet" if state.ready_seconds is None else f"{state.ready_seconds:.1f} s"
+    click.echo(
+        f"\n{len(state.nodes)} nodes in {document['processes']} processes, ready in {ready}, "
+        f"resident memory {_mebibytes(document['rss_bytes'])}"
+    )
+
+
+def _stay(launched: Launched, state: NetworkState) -> None:
+    """Say what happens until the network ends or Ctrl-C."""
+    output.notice("Ctrl-C stops the network.")
+    try:
+        for event in launched.events():
+            _tell(event)
+    except KeyboardInterrupt:
+        output.notice(f"stopping wuhan network '{state.network}' …")
+        launched.stop()
+
+
+def _mebibytes(octets: int) -> str:
+    return f"{octets / (1 << 20):,.0f} MiB"
+
+
+def _url_host(node: NodeState) -> str:
+    return f"[{node.address}]" if ":" in node.address else node.address
