@@ -1,0 +1,1 @@
+"""Benchmarks: figures with the conditions they were measured under, never tests."""
