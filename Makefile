@@ -1,0 +1,109 @@
+# What a developer types; `make help` lists it. Needs Python 3.11 or newer with pip, nothing else.
+# The environment stands in .venv and is installed again only when a lock file or pyproject.toml
+# has changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up down status test test-fast lint format docs bench-cold lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for python in python3.11 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v $$python; break; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+PACKAGES := resolver secondary_nodes bench
+FIRST := 88.901.1/000001
+PYTEST ?= $(BIN)/python -m pytest
+
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+LOCK_VENV := .venv-lock
+LOCK_READY := $(LOCK_VENV)/.ready
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) \
+		| while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+# ---------------------------------------------------------------- the network
+
+up: $(RUN_READY) ## set up, start the whole network in the background, resolve a first identifier
+	@if $(BIN)/wuhan status >/dev/null 2>&1; then echo "the network runs already"; \
+		else $(BIN)/wuhan up --detach; fi
+	@$(BIN)/wuhan resolve $(FIRST) --trace
+
+down: $(RUN_READY) ## stop the network
+	@$(BIN)/wuhan down
+
+status: $(RUN_READY) ## what runs, its ports, memory and health
+	@$(BIN)/wuhan status
+
+# ---------------------------------------------------------------- checks
+
+test: $(DEV_READY) ## all tests, those with real networks too
+	@$(PYTEST)
+
+test-fast: $(DEV_READY) ## the tests that take milliseconds
+	@$(PYTEST) -m "not slow"
+
+lint: $(DEV_READY) ## format, lint, types, layers
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --strict --no-error-summary $(PACKAGES)
+	$(BIN)/lint-imports --no-cache --no-logo
+
+format: $(DEV_READY) ## rewrite the code in the house format
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format --quiet .
+
+docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
+	@$(BIN)/python docs/network_reference.py
+
+bench-cold: $(DEV_READY) ## latency of cold resolutions through four tiers at 500 a second
+	@$(BIN)/python -m bench.cold
+
+# ---------------------------------------------------------------- the environment
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed; none was found (set PYTHON=/path/to/python)." >&2; \
+		exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$(PYTHON) cannot make environments: install its venv module" \
+			"(Debian and Ubuntu: apt-get install python3-venv)." >&2; \
+		exit 1; fi
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements-run.lock pyproject.toml | $(BIN)/python
+	@echo "installing what the network needs into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements-run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_READY): requirements.lock $(RUN_READY)
+	@echo "installing what the tests and checks need into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+# ---------------------------------------------------------------- the lock files
+
+COMPILE = $(LOCK_VENV)/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	--build-deps-for editable $(UPGRADE)
+
+$(LOCK_READY): | $(BIN)/python
+	@$(PYTHON) -m venv $(LOCK_VENV)
+	@$(LOCK_VENV)/bin/python -m pip --disable-pip-version-check -qq install pip-tools==7.6.2
+	@touch $@
+
+lock: $(LOCK_READY) ## write the lock files anew (UPGRADE=--upgrade takes newer versions)
+	$(COMPILE) --all-extras --output-file=requirements.lock pyproject.toml
+	$(COMPILE) --constraint=requirements.lock --output-file=requirements-run.lock pyproject.toml
+	@for file in requirements.lock requirements-run.lock; do \
+		{ echo '# made by `make lock` for Python 3.11'; grep -v '^# made by' $$file; } > $$file.new; \
+		mv $$file.new $$file; done
+
+clean: ## remove the environments and what the tools left; networks and their data stay
+	@rm -rf $(VENV) $(LOCK_VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
