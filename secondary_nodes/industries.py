@@ -74,7 +74,7 @@ INDUSTRIES: Final[dict[str, Industry]] = {
         "整机测试",
     ),
     "beidou": Industry(
-        "北斗与网络安全",
+        "网络安全与北斗",
         "BeiDou and network security",
         "C/40/402/4023",
         (("定位模块", "BD"), ("授时终端", "TM"), ("测量型接收机", "GR"), ("安全网关", "SG")),
@@ -107,7 +107,7 @@ INDUSTRIES: Final[dict[str, Industry]] = {
         "无菌检验",
     ),
     "shipbuilding": Industry(
-        "船舶与装备",
+        "装备与船舶",
         "Shipbuilding and equipment",
         "C/37/373/3731",
         (("船用柴油机", "DE"), ("螺旋桨", "PR"), ("舵机", "SG"), ("船体分段", "HB")),

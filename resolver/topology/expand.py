@@ -1,16 +1,18 @@
 """From a network file to its list of nodes, and the checks of how they fit together."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from resolver.cache.policies import make_policy
+from resolver.cache.policies import POLICIES
 from resolver.model.errors import ConfigError
-from resolver.model.handle import is_under
+from resolver.model.handle import fold, is_under
 from resolver.topology.load import Loaded
-from resolver.topology.plan import CacheSpec, LimitSpec, NodeSpec, Topology
+from resolver.topology.nearest import did_you_mean
+from resolver.topology.plan import SUPERVISOR, CacheSpec, LimitSpec, NodeSpec, Topology
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
+    MAX_PORT,
     CacheModel,
     LimitsModel,
     NodeModel,
@@ -20,9 +22,9 @@ from resolver.topology.schema import (
 M = TypeVar("M", CacheModel, LimitsModel)
 
 _PARENT_ROLES: Final = {
-    "top-level": {"root"},
-    "secondary": {"root", "top-level"},
-    "enterprise": {"root", "top-level", "secondary"},
+    "top-level": ("root",),
+    "secondary": ("root", "top-level"),
+    "enterprise": ("root", "top-level", "secondary"),
 }
 
 
@@ -77,7 +79,7 @@ def expand(loaded: Loaded) -> Topology:
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:
-    first_own = short.hosted + 1
+    first_own = short.hosted_count + 1
     hosted = tuple(f"{short.prefix}.{number}" for number in range(1, first_own))
     yield NodeModel(
         name=short.name,
@@ -87,10 +89,11 @@ def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeMo
         parent=short.parent or (tops[0] if len(tops) == 1 else None),
         homes=(short.prefix, *hosted),
         delegates=(short.prefix,),
+        recursion=short.recursion,
         port=short.port,
         http_port=short.http_port,
     )
-    for number in range(short.enterprises):
+    for number in range(short.own_count):
         prefix = f"{short.prefix}.{first_own + number}"
         yield NodeModel(
             name=prefix,
@@ -98,6 +101,7 @@ def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeMo
             title=f"{short.title} {first_own + number}".strip(),
             prefix=prefix,
             parent=short.name,
+            recursion=short.recursion,
             port=short.enterprise_port and short.enterprise_port + number,
             http_port=short.enterprise_http_port and short.enterprise_http_port + number,
         )
@@ -147,41 +151,58 @@ def _troubles(specs: list[NodeSpec], cache: CacheModel) -> Iterator[str]:
     if not specs:
         yield "node: the network has no nodes"
     by_name = {spec.name: spec for spec in specs}
-    for name, count in Counter(spec.name for spec in specs).items():
-        if count > 1:
-            yield f"{name}: {count} nodes have this name"
-    for policy in {cache.policy, *(spec.cache.policy for spec in specs)}:
-        try:
-            make_policy(policy)
-        except ConfigError as error:
-            yield f"cache.policy: {error}"
-    for home, count in Counter(home for spec in specs for home in spec.homes).items():
-        if count > 1:
-            yield f"{home}: {count} nodes hold the identifiers of this prefix"
+    yield from _repeated((spec.name for spec in specs), "nodes have this name")
+    yield from _repeated((spec.prefix for spec in specs if spec.prefix), "nodes have this prefix")
+    yield from _repeated(
+        (home for spec in specs for home in spec.homes),
+        "nodes hold the identifiers of this prefix",
+    )
+    for policy in sorted({cache.policy, *(spec.cache.policy for spec in specs)}):
+        if policy not in POLICIES:
+            known = ", ".join(sorted(POLICIES))
+            yield (
+                f"cache.policy: there is no policy {policy!r}, only {known}"
+                f"{did_you_mean(policy, POLICIES)}"
+            )
     yield from _port_troubles(specs)
     for spec in specs:
+        if SUPERVISOR in (spec.name, spec.process):
+            yield f"{spec.name}: the name {SUPERVISOR!r} is taken by the supervisor"
         yield from _place_troubles(spec, by_name)
 
 
+def _repeated(names: Iterable[str], what: str) -> Iterator[str]:
+    """Names that occur more than once; nodes have folders of their names, so case is ignored."""
+    for name, count in Counter(map(fold, names)).items():
+        if count > 1:
+            yield f"{name.lower()}: {count} {what}"
+
+
 def _port_troubles(specs: list[NodeSpec]) -> Iterator[str]:
-    taken: dict[tuple[str, str, int], str] = {}
+    taken: dict[tuple[str, int], str] = {}
     for spec in specs:
         for key, port in (("port", spec.port), ("http_port", spec.http_port)):
-            if not 0 <= port <= 65535:
-                yield f"{spec.name}.{key}: {port} is no port; choose another base_port"
-            for address in spec.bind if port else ():
-                owner = taken.setdefault(("tcp", address, port), f"{spec.name}.{key}")
-                if owner != f"{spec.name}.{key}":
-                    yield f"{spec.name}.{key}: {port} on {address} is taken by {owner}"
+            owner = f"{spec.name}.{key}"
+            if not 0 <= port <= MAX_PORT:
+                yield f"{owner}: {port} is not a port (1 to {MAX_PORT}); choose another base_port"
+            elif port:
+                others = {taken.setdefault((address, port), owner) for address in spec.bind}
+                for other in sorted(others - {owner}):
+                    yield f"{owner}: {port} is the port of {other} already"
 
 
 def _place_troubles(spec: NodeSpec, by_name: dict[str, NodeSpec]) -> Iterator[str]:
     if spec.parent is not None:
         parent = by_name.get(spec.parent)
+        allowed = _PARENT_ROLES.get(spec.role, ())
         if parent is None:
-            yield f"{spec.name}.parent: there is no node {spec.parent!r}"
-        elif parent.role not in _PARENT_ROLES.get(spec.role, set()):
-            yield f"{spec.name}.parent: a {spec.role} node cannot stand below a {parent.role} node"
+            near = did_you_mean(spec.parent, by_name)
+            yield f"{spec.name}.parent: there is no node {spec.parent!r}{near}"
+        elif parent.role not in allowed:
+            yield (
+                f"{spec.name}.parent: a {spec.role} node cannot stand below {parent.name}, a "
+                f"{parent.role} node; it stands below {' or '.join(allowed) or 'none'}"
+            )
         elif spec.prefix and not any(is_under(spec.prefix, zone) for zone in parent.delegates):
             yield (
                 f"{spec.name}.prefix: {spec.prefix} is not below what {parent.name} delegates "
@@ -189,4 +210,5 @@ def _place_troubles(spec: NodeSpec, by_name: dict[str, NodeSpec]) -> Iterator[st
             )
     for prefix, name in spec.hints:
         if name not in by_name:
-            yield f"{spec.name}.hints: there is no node {name!r} (for {prefix or 'the root'})"
+            near = did_you_mean(name, by_name)
+            yield f"{spec.name}.hints: there is no node {name!r} (for {prefix or 'the root'}){near}"

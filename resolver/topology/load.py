@@ -4,24 +4,27 @@ Rules: a flag beats the environment, which beats the file; where each value came
 ``wuhan config show``. Errors name the file, the key and the reason, one line each.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from resolver.model.errors import ConfigError
+from resolver.topology.nearest import did_you_mean
 from resolver.topology.schema import NetworkFile
 
 PRESETS: Final = ("wuhan", "minimal")
 """Networks that come with the program; ``--config`` takes their names."""
 
 ENVIRONMENT: Final = "WUHAN_"
+COMMAND_LINE: Final = "command line"
 _OVERRIDABLE: Final = ("network", "cache", "limits")
 
 
@@ -54,15 +57,15 @@ def load_network(
     Raises:
         ConfigError: it cannot be read or is not valid; the text has a line for each reason.
     """
-    name, octets = _read(source)
+    octets = _read(source)
     try:
         content: dict[str, Any] = tomllib.loads(octets.decode())
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name}: not UTF-8 at octet {error.start}") from None
+        raise ConfigError(f"{source}: not UTF-8 at octet {error.start}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: {error}") from None
+        raise ConfigError(f"{source}: {error}") from None
     origins = {
-        f"{section}.{key}": name
+        f"{section}.{key}": source
         for section in _OVERRIDABLE
         if isinstance(content.get(section), dict)
         for key in content[section]
@@ -73,41 +76,45 @@ def load_network(
         origins[key] = variable
     for key, value in (overrides or {}).items():
         _set(content, key, value)
-        origins[key] = "command line"
+        origins[key] = COMMAND_LINE
     try:
-        return Loaded(NetworkFile.model_validate(content), name, origins)
+        return Loaded(NetworkFile.model_validate(content), source, origins)
     except ValidationError as error:
-        reasons = [f"{name}: {_where(e['loc'])}: {_reason(e)}" for e in error.errors()]
-        raise ConfigError("\n".join(reasons)) from None
+        raise ConfigError("\n".join(_explained(error, source, origins))) from None
 
 
-def _read(source: str) -> tuple[str, bytes]:
-    if source in PRESETS and not Path(source).exists():
-        packaged = files("resolver") / "presets" / f"{source}.toml"
-        if packaged.is_file():
-            return f"{source}.toml", packaged.read_bytes()
-        path = Path(__file__).parents[2] / "config" / f"{source}.toml"
-    else:
-        path = Path(source)
+def _read(source: str) -> bytes:
+    path: Path | Traversable = Path(source)
+    if source in PRESETS:
+        path = files("resolver") / "presets" / f"{source}.toml"
+        if not path.is_file():
+            # In a checkout, where the presets stand beside the package.
+            path = Path(__file__).parents[2] / "config" / f"{source}.toml"
     try:
-        return str(path), path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        known = ", ".join(PRESETS)
         raise ConfigError(
-            f"{source}: cannot be read ({error.strerror}); "
-            f"name a TOML file, or one of the networks that come with wuhan: {known}"
+            f"{source}: cannot be read ({error.strerror}); name a TOML file, or one of the "
+            f"networks that come with wuhan: {', '.join(PRESETS)}"
         ) from None
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[object, str]]]:
+    known = {}
     for section in _OVERRIDABLE:
         model = NetworkFile.model_fields[section].annotation
-        assert model is not None
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
         for key in model.model_fields:
-            variable = f"{ENVIRONMENT}{section}_{key}".upper()
-            text = environ.get(variable)
-            if text is not None:
-                yield f"{section}.{key}", (_value(text), variable)
+            known[f"{ENVIRONMENT}{section}_{key}".upper()] = f"{section}.{key}"
+    ours = tuple(f"{ENVIRONMENT}{section}_".upper() for section in _OVERRIDABLE)
+    for variable, text in sorted(environ.items()):
+        if variable in known:
+            yield known[variable], (_value(text), variable)
+        elif variable.startswith(ours):
+            raise ConfigError(
+                f"environment: {variable}: there is no such setting{did_you_mean(variable, known)}"
+            )
 
 
 def _value(text: str) -> object:
@@ -125,29 +132,56 @@ def _set(content: dict[str, Any], key: str, value: object) -> None:
         table[name] = value
 
 
+def _explained(error: ValidationError, source: str, origins: Mapping[str, str]) -> Iterator[str]:
+    """One line for each thing that is wrong: where it was said, the key, the reason."""
+    for detail in error.errors(include_url=False):
+        key = _where(detail["loc"])
+        yield f"{origins.get(key, source)}: {key}: {_reason(detail)}"
+
+
 def _where(location: tuple[int | str, ...]) -> str:
     """``secondary[3].prefix``."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if part != "[key]":
+            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
 
 
-def _reason(error: Any) -> str:
-    kind, location = error["type"], error["loc"]
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
-        return "there is no such key" + (f"; did you mean {near[0]}?" if near else "")
-    if kind == "missing":
-        return "this key is missing"
-    if kind == "literal_error":
-        near = difflib.get_close_matches(
-            str(error["input"]), error["ctx"]["expected"].split("'"), n=1
-        )
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{error['input']!r} is none of {error['ctx']['expected']}{hint}"
-    text: str = error["msg"]
-    return text.removeprefix("Value error, ")
+_SHAPES: Final = {
+    "int_type": "a whole number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+
+
+def _reason(error: ErrorDetails) -> str:
+    kind, given = error["type"], error["input"]
+    limits = error.get("ctx", {})
+    if kind in _SHAPES:
+        return f"{given!r} is not {_SHAPES[kind]}"
+    match kind:
+        case "extra_forbidden":
+            return f"there is no such key{did_you_mean(str(error['loc'][-1]), _known_keys())}"
+        case "missing":
+            return "this key is missing"
+        case "literal_error":
+            choices = limits["expected"]
+            return (
+                f"{given!r} is none of {choices}{did_you_mean(str(given), choices.split(chr(39)))}"
+            )
+        case "greater_than_equal":
+            return f"{given!r} is too small, at least {limits['ge']} is needed"
+        case "greater_than":
+            return f"{given!r} is too small, it must be more than {limits['gt']:g}"
+        case "less_than_equal":
+            return f"{given!r} is too large, at most {limits['le']} is possible"
+        case "too_short":
+            return "the list is empty"
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _known_keys() -> list[str]:

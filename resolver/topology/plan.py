@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 MIB: Final = 1 << 20
 
+SUPERVISOR: Final = "supervisor"
+"""What the supervisor's log is called; no process of nodes has this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class CacheSpec:
@@ -80,7 +83,11 @@ class Topology:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise ConfigError(f"the network {self.name} has no node {name!r}")
+        # Imported here: every process of the network holds this module, and none of them errs.
+        from resolver.topology.nearest import did_you_mean
+
+        near = did_you_mean(name, (node.name for node in self.nodes))
+        raise ConfigError(f"the network {self.name} has no node {name!r}{near}")
 
     def processes(self) -> dict[str, tuple[NodeSpec, ...]]:
         """The nodes by the process they share, in order."""

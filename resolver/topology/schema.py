@@ -6,23 +6,51 @@ Rules: a key that is not here is an error. Values are checked one by one here; h
 
 import re
 from ipaddress import IPv4Address, ip_address
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from resolver.topology.units import Duration, Size
 
 DEFAULT_BASE_PORT: Final = 2600
 """All default ports are counted from here; ``base_port`` moves them together."""
 
-_PREFIX: Final = re.compile(r"[^/.\s]+(\.[^/.\s]+)*")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_PORT: Final = 65535
+
+MAX_ENTERPRISES: Final = 1000
+"""Of one secondary node."""
+
+MAX_PREFIX: Final = 64
+"""Characters; what the field's registration interfaces allow."""
+
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_NUMBERS: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def _check_prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
-        raise ValueError(f"{text!r} is not a prefix like 88.901")
+        raise ValueError(f"{text!r} is not a prefix: letters and digits joined by dots, as 88.901")
+    if len(text) > MAX_PREFIX:
+        raise ValueError(f"{text[:20]}… is too long for a prefix: at most {MAX_PREFIX} characters")
     return text
+
+
+def _check_industry_prefix(text: str) -> str:
+    if not _NUMBERS.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is not a prefix of an industry: numbers joined by a dot, as 88.901"
+        )
+    return _check_prefix(text)
 
 
 def _check_zone(text: str) -> str:
@@ -31,8 +59,17 @@ def _check_zone(text: str) -> str:
 
 def _check_name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is not a name: letters, digits, dot, underscore, hyphen")
+        raise ValueError(
+            f"{text!r} is not a name: a letter or digit, then letters, digits, dots, underscores "
+            "and hyphens, at most 100"
+        )
     return text
+
+
+def _check_hosted(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, int) and 0 <= value <= MAX_ENTERPRISES):
+        return value
+    raise ValueError(f"{value!r} is neither true nor a number up to {MAX_ENTERPRISES}")
 
 
 def _check_address(text: str) -> str:
@@ -46,11 +83,14 @@ def _check_ipv4(text: str) -> str:
 
 
 Prefix = Annotated[str, AfterValidator(_check_prefix)]
+IndustryPrefix = Annotated[str, AfterValidator(_check_industry_prefix)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Address = Annotated[str, AfterValidator(_check_address)]
 Ipv4 = Annotated[str, AfterValidator(_check_ipv4)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[StrictInt, Field(ge=0, le=MAX_PORT)]
+Count = Annotated[StrictInt, Field(ge=0, le=MAX_ENTERPRISES)]
+Hosted = Annotated[bool | int, BeforeValidator(_check_hosted)]
 RoleName = Literal["root", "top-level", "secondary", "enterprise", "recursive"]
 
 
@@ -71,9 +111,9 @@ class CacheModel(_Section):
 class LimitsModel(_Section):
     """Bounds on one resolution."""
 
-    deadline: Duration = Field(5.0, description="for the whole resolution")
-    ask_timeout: Duration = Field(2.0, description="for one request to another node")
-    max_asks: int = Field(16, ge=1, le=100, description="requests to other nodes")
+    deadline: Duration = Field(5.0, gt=0, description="for the whole resolution")
+    ask_timeout: Duration = Field(2.0, gt=0, description="for one request to another node")
+    max_asks: StrictInt = Field(16, ge=1, le=100, description="requests to other nodes")
 
 
 class NetworkModel(_Section):
@@ -87,8 +127,12 @@ class NetworkModel(_Section):
         ("127.0.0.1", "::1"), min_length=1, description="addresses to listen on"
     )
     advertise: Ipv4 = Field("127.0.0.1", description="address in the site records of the nodes")
-    samples: int = Field(100, ge=0, description="sample records per enterprise of a new store")
-    nodes_per_process: int = Field(25, ge=1, description="enterprise nodes that share one process")
+    samples: StrictInt = Field(
+        100, ge=0, description="sample records per enterprise of a new store"
+    )
+    nodes_per_process: StrictInt = Field(
+        25, ge=1, description="enterprise nodes that share one process"
+    )
 
 
 class NodeModel(_Section):
@@ -109,12 +153,14 @@ class NodeModel(_Section):
     http_port: Port = Field(description="HTTP, before base_port moves it")
     bind: tuple[Address, ...] | None = Field(None, description="else the network's")
     advertise: Ipv4 | None = Field(None, description="else the network's")
-    recursion: bool = Field(True, description="resolve foreign identifiers when RECU is set")
+    recursion: StrictBool = Field(True, description="resolve foreign identifiers when RECU is set")
     hints: dict[Zone, Name] | None = Field(
         None, description="prefix → node to start resolutions at; else the root and the top level"
     )
     process: Name | None = Field(None, description="nodes with the same one share a process")
-    samples: int | None = Field(None, ge=0, description="else the network's, for enterprises")
+    samples: StrictInt | None = Field(
+        None, ge=0, description="sample records per prefix of a new store; else the network's"
+    )
     cache: CacheModel | None = Field(None, description="what differs from the network's")
     limits: LimitsModel | None = Field(None, description="what differs from the network's")
 
@@ -124,14 +170,43 @@ class SecondaryModel(_Section):
 
     name: Name = Field(description="unique in the network")
     title: str = Field("", description="for people")
-    prefix: Prefix = Field(description="e.g. 88.901; enterprises get 88.901.1 and on")
+    prefix: IndustryPrefix = Field(description="e.g. 88.901; enterprises get 88.901.1 and on")
     parent: Name | None = Field(None, description="top-level node; else the only one")
-    enterprises: int = Field(0, ge=0, le=1000, description="nodes of their own")
-    hosted: int = Field(0, ge=0, le=1000, description="enterprises whose records live here")
+    enterprises: Count = Field(0, description="nodes of their own")
+    hosted: Hosted = Field(
+        0,
+        description="so many more enterprises, the first, whose records live here; true: all of "
+        "`enterprises` live here",
+    )
+    recursion: StrictBool = Field(
+        True, description="resolve foreign identifiers when RECU is set, the enterprises too"
+    )
     port: Port = Field(description="UDP and TCP of the secondary node")
     http_port: Port = Field(description="its HTTP")
-    enterprise_port: Port = Field(description="of the first enterprise; the others follow")
-    enterprise_http_port: Port = Field(description="likewise HTTP")
+    enterprise_port: Port = Field(
+        0, description="of the first enterprise; the others follow; 0 takes free ones"
+    )
+    enterprise_http_port: Port = Field(0, description="likewise HTTP")
+
+    @property
+    def hosted_count(self) -> int:
+        """Enterprises whose records live at the secondary node."""
+        return self.enterprises if self.hosted is True else int(self.hosted)
+
+    @property
+    def own_count(self) -> int:
+        """Enterprises with a node of their own."""
+        return 0 if self.hosted is True else self.enterprises
+
+    @model_validator(mode="after")
+    def _enterprise_ports_exist(self) -> Self:
+        for key in ("enterprise_port", "enterprise_http_port"):
+            first: int = getattr(self, key)
+            if first and first + self.own_count - 1 > MAX_PORT:
+                raise ValueError(
+                    f"{key}: {self.own_count} ports from {first} on go beyond {MAX_PORT}"
+                )
+        return self
 
 
 class NetworkFile(_Section):
