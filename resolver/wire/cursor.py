@@ -112,6 +112,10 @@ class Reader:
         start = self._take(4 * number)
         return Struct(f">{number}i").unpack_from(self._octets, start)
 
+    def behind(self, start: int) -> bytes:
+        """Everything from offset ``start`` on; does not count as read."""
+        return self._octets[start : self._end]
+
     def since(self, start: int) -> bytes:
         """What was read since the offset was ``start``."""
         return self._octets[start : self.offset]

@@ -5,10 +5,13 @@ become objects only when somebody looks at them. So a stored record is copied in
 selection is a few slices.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import Final, overload
 
+from resolver.model.codes import ResponseCode
+from resolver.model.errors import WireError
 from resolver.model.handle import fold
 from resolver.model.value import (
     DEFAULT_TTL,
@@ -76,11 +79,13 @@ class ValueList(Sequence[HandleValue]):
         count = reader.count(_SMALLEST)
         if count > MAX_VALUES:
             raise reader.fail(f"{count} values, at most {MAX_VALUES} are allowed")
-        offsets = [reader.offset - start]
-        for _ in range(count):
-            _skip(reader)
-            offsets.append(reader.offset - start)
-        return cls(reader.since(start), tuple(offsets))
+        octets = reader.behind(start)
+        try:
+            offsets = _walk(octets, count)
+        except struct.error:
+            raise reader.fail(f"{count} values that go past the end") from None
+        reader.raw(offsets[-1] - 4)
+        return cls(octets[: offsets[-1]], tuple(offsets))
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -139,6 +144,10 @@ class ValueList(Sequence[HandleValue]):
             bits & (Permission.PUBLIC_READ | Permission.ADMIN_READ) for bits in self._permissions()
         )
 
+    def indexes(self) -> list[int]:
+        """The index of each value, in order."""
+        return [_HEAD.unpack_from(self.octets, start)[0] for start in self._offsets[:-1]]
+
     def of_type(self, *types: str) -> Iterator[HandleValue]:
         """The values of one of ``types``, compared without ASCII case."""
         wanted = {encode_text(fold(type_)) for type_ in types}
@@ -196,14 +205,27 @@ def encode_value(value: HandleValue) -> bytes:
     return _encode(value)
 
 
-def _skip(reader: Reader) -> None:
-    """Walk over one value."""
-    reader.raw(14)
-    reader.raw(reader.u4())
-    reader.raw(reader.u4())
-    for _ in range(reader.count(8)):
-        reader.raw(reader.u4())
-        reader.raw(4)
+def _walk(octets: bytes, count: int) -> list[int]:
+    """Where each of ``count`` values starts, and where the last one ends.
+
+    Written out instead of with a Reader, as every record that is stored, answered or received
+    comes through here: 0.3 µs a value instead of 1.3.
+
+    Raises:
+        struct.error: a length leads past the end.
+    """
+    length_at = _COUNT.unpack_from
+    at = 4
+    offsets = [at]
+    for _ in range(count):
+        at += 18 + length_at(octets, at + 14)[0]
+        at += 4 + length_at(octets, at)[0]
+        references = length_at(octets, at)[0]
+        at += 4
+        for _ in range(references):
+            at += 8 + length_at(octets, at)[0]
+        offsets.append(at)
+    return offsets
 
 
 def _decode(octets: bytes, start: int) -> HandleValue:
@@ -216,9 +238,19 @@ def _decode(octets: bytes, start: int) -> HandleValue:
 
 
 def _encode(value: HandleValue) -> bytes:
-    writer = Writer()
-    writer.i4(value.index).u4(value.timestamp).u1(value.ttl_type).i4(value.ttl)
-    writer.u1(value.permissions).text(value.type).bytes_(value.data).u4(len(value.references))
+    type_, data = encode_text(value.type), value.data
+    try:
+        head = _HEAD.pack(
+            value.index,
+            value.timestamp,
+            value.ttl_type,
+            value.ttl,
+            value.permissions,
+            len(type_),
+        )
+    except struct.error as error:
+        raise WireError(f"value {value.index}: {error}", code=ResponseCode.ERROR) from None
+    references = Writer().u4(len(value.references))
     for reference in value.references:
-        writer.text(reference.handle).i4(reference.index)
-    return writer.octets()
+        references.text(reference.handle).i4(reference.index)
+    return b"".join((head, type_, _COUNT.pack(len(data)), data, references.octets()))
