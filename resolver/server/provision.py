@@ -42,20 +42,25 @@ def provision(spec: NodeSpec, topology: Topology, store: RecordStore, public_key
     Raises:
         StoreError: the store cannot be written.
     """
-    is_new = store.count() == 0
-    changed = [
+    records = [
         (handle, values)
         for handle, values in described_prefixes(spec, topology, public_key)
         if (known := store.get(handle)) is None or known.octets != values.octets
     ]
-    if changed:
-        store.put_many(changed)
-        _log.info("%s: %d prefix records brought up to date", spec.name, len(changed))
-    if is_new and spec.samples:
-        count = store.put_many(
-            record for prefix in spec.homes for record in sample_records(prefix, count=spec.samples)
-        )
-        _log.info("%s: %d sample records", spec.name, count)
+    described = len(records)
+    if store.count() == 0 and spec.samples:
+        records += [
+            record
+            for prefix in spec.homes
+            for record in sample_records(prefix, count=_sample_count(spec, prefix))
+        ]
+    # All in one transaction: a store that has anything has its samples.
+    if records:
+        store.put_many(records)
+        _log.info(
+            "%s: %d prefix records brought up to date, %d sample records made",
+            spec.name, described, len(records) - described,
+        )  # fmt: skip
 
 
 def described_prefixes(

@@ -88,9 +88,9 @@ def check_record(handle: str, values: ValueList) -> None:
             " a message"
         )
     seen: set[int] = set()
-    for value in values:
-        if value.index < 1:
-            raise StoreError(f"{handle} has a value of index {value.index}, indexes start at 1")
-        if value.index in seen:
-            raise StoreError(f"{handle} has two values of index {value.index}")
-        seen.add(value.index)
+    for index in values.indexes():
+        if index < 1:
+            raise StoreError(f"{handle} has a value of index {index}, indexes start at 1")
+        if index in seen:
+            raise StoreError(f"{handle} has two values of index {index}")
+        seen.add(index)

@@ -159,5 +159,5 @@ def test_all_samples_of_the_default_network_take_well_under_a_second() -> None:
         for _, values in sample_records(prefix)
     )
     assert made == 100 * 106
-    # Half of this on a slow machine; a second each would be felt at the first start.
+    # CPU time, a third of this in practice; the first start of a network waits for it.
     assert process_time() - started < 2
