@@ -29,13 +29,12 @@ from resolver.model.errors import (
 )
 from resolver.model.handle import fold
 from resolver.model.site import Site
-from resolver.resolution import Ask, Done, Limits, Question, Resolution, site_label
-from resolver.resolution.routing import DELEGATION_TYPES, SITE_TYPES, referral_sites, sites_in
+from resolver.resolution import Ask, Done, Limits, Question, Resolution
+from resolver.resolution.routing import referral_sites
 from resolver.resolution.trace import hop_of, leading_to
 from resolver.upstream.exchange import LIFETIME_S, PEERS, Upstream
 from resolver.wire.answer import Answer, Hop
 from resolver.wire.bodies import (
-    Body,
     ErrorAnswer,
     HandleRequest,
     RecordAnswer,
@@ -55,7 +54,6 @@ ANYWHERE: Final = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 _ALIAS_TYPE: Final = "HS_ALIAS"
 _ANY_HANDLE: Final = "/"
-_REFERRED_TYPES: Final = (*DELEGATION_TYPES, *SITE_TYPES)
 _ROUTES_BYTES: Final = 4 << 20
 _ROUTES_TTL_S: Final = 3600.0
 _ROUTES_NEGATIVE_TTL_S: Final = 10.0
@@ -255,7 +253,8 @@ class Client:
         body = message.body
         hop = hop_of(site, request, reply, unix_now)
         if isinstance(body, ReferralAnswer):
-            hop = leading_to(hop, referral_sites(message.response_code, body))
+            sites = referral_sites(message.response_code, body)
+            hop = leading_to(hop, sites) if sites else replace(hop, target=body.handle)
         return Answer(
             message.response_code,
             body,
@@ -299,14 +298,6 @@ class Client:
                 hints=tuple(routes),
             )
         return self._routes
-
-
-def _target(body: Body) -> str:
-    """Where a referral leads, for a person; nothing for any other body."""
-    if not isinstance(body, ReferralAnswer):
-        return ""
-    sites = sites_in(body.values, _REFERRED_TYPES) if body.values is not None else ()
-    return site_label(sites[0]) if sites else body.handle
 
 
 def _record(handle: str, answer: Answer) -> Record:
