@@ -47,11 +47,12 @@ test: $(DEV_READY) ## all tests, those with real networks too
 test-fast: $(DEV_READY) ## the tests that take milliseconds
 	@$(PYTEST) -m "not slow"
 
-lint: $(DEV_READY) ## format, lint, types, layers
-	$(BIN)/ruff format --check --quiet .
-	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy --strict --no-error-summary $(PACKAGES)
-	$(BIN)/lint-imports --no-cache --no-logo
+lint: $(DEV_READY) ## format, lint, types, layers; all of them, even if one fails
+	@failed=0; \
+	for check in "ruff format --check --quiet ." "ruff check --quiet ." \
+		"mypy --strict --no-error-summary $(PACKAGES)" "lint-imports --no-cache --no-logo"; do \
+		echo "$$check"; $(BIN)/$$check || failed=1; done; \
+	exit $$failed
 
 format: $(DEV_READY) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix --quiet . || true
