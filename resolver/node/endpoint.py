@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from resolver.model.codes import OpFlag, ResponseCode
+from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import WireError
 from resolver.node.node import Node
 from resolver.node.outcome import Outcome, Pending
@@ -94,7 +94,7 @@ class Endpoint:
             request = decode_request(octets)
         except WireError as error:
             return Malformed([self._error_reply(octets, error, unix_now)], error.what)
-        if request.envelope.session_id and not _chooses_session_ids(request):
+        if _names_a_session(request):
             answer = Answer(
                 ResponseCode.SESSION_TIMEOUT,
                 ErrorAnswer(f"no session {request.envelope.session_id}"),
@@ -183,6 +183,15 @@ class Endpoint:
                 body=ErrorAnswer(str(error)),
             )
         )
+
+
+def _names_a_session(request: Message) -> bool:
+    """Whether the request belongs to a session; a challenge answer's number is its challenge's."""
+    return (
+        request.envelope.session_id != 0
+        and request.op_code != OpCode.CHALLENGE_ANSWER
+        and not _chooses_session_ids(request)
+    )
 
 
 def _chooses_session_ids(request: Message) -> bool:

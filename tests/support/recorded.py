@@ -22,7 +22,10 @@ MESSAGE_FILES = (
 
 @dataclass(frozen=True)
 class Exchange:
-    """One recorded exchange; requests and replies are whole messages, reassembled."""
+    """One recorded exchange; requests and replies are whole messages, reassembled.
+
+    ``request_parts`` is what the client really wrote, datagram by datagram.
+    """
 
     file: str
     name: str
@@ -30,7 +33,7 @@ class Exchange:
     port: int
     requests: tuple[bytes, ...]
     replies: tuple[bytes, ...]
-    raw_request: bytes
+    request_parts: tuple[bytes, ...]
     notes: str
 
     @property
@@ -67,7 +70,7 @@ def _exchange(file: str, line: dict[str, Any]) -> Exchange:
         port=line["port"],
         requests=messages["request"],
         replies=messages["response"],
-        raw_request=b"".join(parts["request"]),
+        request_parts=tuple(parts["request"]),
         notes=line.get("notes") or "",
     )
 

@@ -110,7 +110,7 @@ def test_malformed_requests_are_refused(name: str, code: int | None) -> None:
     if code is None:
         return
     with pytest.raises(WireError) as refused:
-        decode_request(exchange.raw_request)
+        decode_request(b"".join(exchange.request_parts))
     assert refused.value.code == code
 
 

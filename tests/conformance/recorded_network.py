@@ -1,0 +1,194 @@
+"""The nodes that were recorded, played by ours: same records, same sites, real doors.
+
+The recorded root, secondary and enterprise node with the records in tests/records, the caching and
+the recursive node in front. Between the nodes messages travel in memory, because the recorded sites
+name fixed ports; between a test and a node they travel through real sockets.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from resolver.cache import RecordCache, Route, RouteCache
+from resolver.model.codes import OpCode
+from resolver.model.errors import UpstreamTimeout
+from resolver.model.site import Site
+from resolver.node.node import Node
+from resolver.node.state import NodeState
+from resolver.resolution import Ask, Reply
+from resolver.server.clock import SystemClock
+from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.roles import ROLES
+from resolver.server.service import NodeService
+from resolver.storage.memory import MemoryStore
+from resolver.transport.http import serve_http
+from resolver.transport.tcp import serve_tcp
+from resolver.transport.udp import serve_udp
+from resolver.wire.answer import Client
+from resolver.wire.envelope import Envelope
+from resolver.wire.fragments import Reassembler
+from resolver.wire.message import Message, decode_message, encode_message
+from resolver.wire.rest import record_from_json
+from resolver.wire.typed import decode_site
+from tests.support.recorded import VECTORS
+
+RECORDS: Final = Path(__file__).parents[1] / "records"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded node: its role, its name in tests/vectors/keys, its records, what lives there."""
+
+    role: str
+    site: str
+    records: str = ""
+    homes: tuple[str, ...] = ()
+    delegates: tuple[str, ...] = ()
+
+
+NODES: Final = {
+    2651: Recorded("root", "root", "root", delegates=("",)),
+    2652: Recorded("secondary", "sec", "secondary", ("88.118", "88.200"), ("88.118",)),
+    2641: Recorded("enterprise", "ent", "enterprise", ("88.118.8",)),
+    2661: Recorded("recursive", "cache"),
+    2662: Recorded("recursive", "rec"),
+}
+"""By the port of the recorded node."""
+
+ANSWER_S: Final = 5.0
+"""How long a test waits for an answer that must come."""
+
+HTTP_PORT: Final = 8000
+"""The recorded HTTP port; it belongs to the enterprise node."""
+
+
+class RecordedNetwork:
+    """The nodes, once started; ``port(recorded, kind)`` is where one really listens."""
+
+    def __init__(self) -> None:
+        self.running: Final = AsyncExitStack()
+        self._services: Final[dict[int, NodeService]] = {}
+        self._states: Final[list[NodeState]] = []
+        self._ports: Final[dict[tuple[int, str], int]] = {}
+
+    def port(self, recorded: int, transport: str) -> int:
+        """Where the node listens that was recorded at port ``recorded``."""
+        return self._ports[2641 if recorded == HTTP_PORT else recorded, transport]
+
+    async def start(self, folder: Path) -> None:
+        """Start all nodes; ``folder`` takes the key they sign with."""
+        key = load_or_make_key(folder / "network.pem")
+        for recorded, node in NODES.items():
+            await self._start(recorded, node, key)
+
+    def forget(self) -> None:
+        """Empty all caches, so that no answer depends on what was asked before."""
+        for state in self._states:
+            state.records.clear()
+            state.routes.clear()
+
+    async def exchange(self, ask: Ask) -> Reply:
+        """Carry a question from one node to another."""
+        (port,) = {interface.port for interface in ask.site.servers[0].interfaces} & set(NODES)
+        request = Message(
+            envelope=Envelope(),
+            op_code=OpCode.RESOLVE,
+            flags=ask.flags,
+            recursion_count=ask.recursion_count,
+            body=ask.request,
+        )
+        client = Client(transport="tcp", host="127.0.0.1", port=1)
+        replies = self._services[port].receive(encode_message(request), client)
+        if not isinstance(replies, list):
+            raise UpstreamTimeout(f"the node recorded at {port} asks others in turn")
+        return Reply(decode_message(replies[0]), f"127.0.0.1:{port}", "tcp", 0.0)
+
+    async def _start(self, recorded: int, node: Recorded, key: NetworkKey) -> None:
+        store = MemoryStore()
+        if node.records:
+            lines = (RECORDS / f"{node.records}.jsonl").read_text(encoding="utf-8").splitlines()
+            store.put_many(record_from_json(json.loads(line)) for line in lines)
+        state = NodeState(
+            name=node.site,
+            role=node.role,
+            site=_site(node.site),
+            store=store,
+            records=RecordCache(1 << 20, ttl_cap_s=3600, negative_ttl_s=60),
+            routes=RouteCache(
+                1 << 20,
+                ttl_cap_s=3600,
+                negative_ttl_s=60,
+                hints=(Route("", delegation=(_site("root"),)),),
+            ),
+            homes=frozenset(node.homes),
+            delegates=frozenset(node.delegates),
+            always_recurse=ROLES[node.role].always_recurse,
+        )
+        self._states.append(state)
+        service = NodeService(Node(state, ROLES[node.role].chain), self, SystemClock(), key)
+        self.running.push_async_callback(service.close)
+        self._services[recorded] = service
+        doors = (
+            ("udp", socket.SOCK_DGRAM, serve_udp),
+            ("tcp", socket.SOCK_STREAM, serve_tcp),
+            ("http", socket.SOCK_STREAM, serve_http),
+        )
+        for transport, kind, serve in doors:
+            sock = socket.socket(socket.AF_INET, kind)
+            sock.bind(("127.0.0.1", 0))
+            self._ports[recorded, transport] = sock.getsockname()[1]
+            self.running.push_async_callback((await serve(service, sock)).close)
+
+
+def _site(name: str) -> Site:
+    return decode_site((VECTORS / "keys" / f"{name}.siteinfo.bin").read_bytes())
+
+
+async def over_tcp(port: int, octets: bytes, *, end: bool = True) -> bytes:
+    """All that a node says to ``octets`` on a connection of their own.
+
+    Args:
+        end: say that no more will come; without it the node has to close by itself.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(octets)
+        if end:
+            writer.write_eof()
+        async with asyncio.timeout(ANSWER_S):
+            return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+class _Inbox(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.datagrams: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.datagrams.put_nowait(data)
+
+
+async def over_udp(port: int, datagrams: Iterable[bytes], expected: int) -> list[bytes]:
+    """The messages, ``expected`` of them, that a node answers ``datagrams`` with."""
+    loop = asyncio.get_running_loop()
+    transport, inbox = await loop.create_datagram_endpoint(_Inbox, remote_addr=("127.0.0.1", port))
+    messages: list[bytes] = []
+    reassembler = Reassembler()
+    try:
+        for datagram in datagrams:
+            transport.sendto(datagram)
+        async with asyncio.timeout(ANSWER_S):
+            while len(messages) < expected:
+                message = reassembler.feed(await inbox.datagrams.get(), "node", 0.0)
+                if message is not None:
+                    messages.append(message)
+    finally:
+        transport.close()
+    return messages
