@@ -160,7 +160,7 @@ class Client:
         seconds = 0.0
         while True:
             answer = await self._answer(question, recursive=recursive)
-            hops, seconds = hops + answer.hops, seconds + answer.seconds
+            hops, seconds = (*hops, *answer.hops), seconds + answer.seconds
             record = _record(question.handle, replace(answer, hops=hops, seconds=seconds))
             alias = record.first(_ALIAS_TYPE) if follow_alias else None
             if alias is None:
@@ -302,12 +302,12 @@ class Client:
 
 def _record(handle: str, answer: Answer) -> Record:
     """The record that ``answer`` holds; raises what else it comes to."""
-    body = answer.body
-    server = answer.hops[-1].address if answer.hops else ""
+    body, hops = answer.body, tuple(answer.hops)
+    server = hops[-1].address if hops else ""
     if answer.code == ResponseCode.SUCCESS and isinstance(body, RecordAnswer):
         return Record(
             handle, body.values, answer.ttl or 0, answer.code, server,
-            answer.authoritative, answer.hops, answer.seconds,
+            answer.authoritative, hops, answer.seconds,
         )  # fmt: skip
     text = body.message if isinstance(body, ErrorAnswer) else ""
-    raise error_for(handle, answer.code, text or "", server=server, hops=answer.hops)
+    raise error_for(handle, answer.code, text or "", server=server, hops=hops)

@@ -46,8 +46,8 @@ from resolver.resolution.routing import (
     text_of,
 )
 from resolver.resolution.steps import Ask, Done, Reply, Step
-from resolver.resolution.trace import NOT_FOUND, REFERRALS, hop_of, leading_to
-from resolver.wire.answer import Answer, Hop
+from resolver.resolution.trace import NOT_FOUND, REFERRALS, Trail
+from resolver.wire.answer import Answer
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ReferralAnswer, ResolveRequest
 from resolver.wire.message import Message
 
@@ -124,7 +124,6 @@ class Resolution:
         self.question: Final = question
         self._routes: Final = routes
         self._limits: Final = limits or Limits()
-        self._hops: list[Hop] = []
         self._asks = 0
         self._depth = 0
         self._now = 0.0
@@ -135,6 +134,7 @@ class Resolution:
         """The first step; ``now`` in seconds of a monotonic clock, ``unix_now`` in unix seconds."""
         self._now = self._started_at = now
         self._unix_now = unix_now
+        self._trail = Trail(unix_now)
         return self._advance(None)
 
     def received(self, reply: Reply, now: float) -> Step:
@@ -154,7 +154,7 @@ class Resolution:
             answer: Answer = end.value
         except _Stop as stop:
             answer = stop.answer
-        answer.hops = tuple(self._hops)
+        answer.hops = self._trail
         answer.seconds = self._now - self._started_at
         answer.recursion_count = self.question.recursion_count + 1
         return Done(answer)
@@ -227,7 +227,7 @@ class Resolution:
             if route is None:
                 message = yield from self._ask(sites, prefix_handle(at), ROUTE_TYPES, ())
                 route = self._learn(at, message)
-                self._point_at(route.delegation)
+                self._trail.point_at(route.delegation)
             if route.leads_down:
                 sites = yield from self._delegation_of(route)
         return sites
@@ -241,7 +241,7 @@ class Resolution:
         holders = yield from self._holders_of_prefix_record(prefix)
         message = yield from self._ask(holders, prefix_handle(prefix), ROUTE_TYPES, ())
         route = self._learn(prefix, message)
-        self._point_at(route.sites)
+        self._trail.point_at(route.sites)
         return route
 
     def _learn(self, prefix: str, message: Message) -> Route:
@@ -274,7 +274,7 @@ class Resolution:
         sites = sites_in(body.values, SITE_TYPES) if isinstance(body, RecordAnswer) else ()
         if not sites:
             raise _stop(ResponseCode.ERROR, f"the service handle {service} names no site")
-        self._point_at(sites)
+        self._trail.point_at(sites)
         return sites
 
     # One request, to as many sites and along as many referrals as it takes
@@ -288,7 +288,7 @@ class Resolution:
     ) -> Plan[Message]:
         """The first usable reply of ``sites`` about ``handle``, referrals followed."""
         request = ResolveRequest(handle, indexes, types)
-        asked: set[tuple[Site, ...]] = set()
+        asked: list[tuple[Site, ...]] = []
         while True:
             if sites in asked:
                 raise _stop(
@@ -297,16 +297,16 @@ class Resolution:
             message = yield from self._ask_sites(sites, request)
             if message.response_code not in REFERRALS:
                 return message
-            asked.add(sites)
+            asked.append(sites)
             sites = yield from self._referred_sites(handle, message)
-            self._point_at(sites)
+            self._trail.point_at(sites)
 
     def _ask_sites(self, sites: tuple[Site, ...], request: ResolveRequest) -> Plan[Message]:
         refused: Message | None = None
         troubles: list[str] = []
         for site in sorted(sites, key=lambda s: not s.is_primary):
             outcome = yield self._next_ask(site, request)
-            self._hops.append(hop_of(site, request, outcome, self._unix_now))
+            self._trail.note(site, request, outcome)
             if isinstance(outcome, UpstreamError):
                 troubles.append(str(outcome))
                 continue
@@ -360,11 +360,6 @@ class Resolution:
             if service:
                 return (yield from self._sites_of_service(service))
         raise _stop(ResponseCode.ERROR, f"a referral for {handle} that leads nowhere")
-
-    def _point_at(self, sites: tuple[Site, ...]) -> None:
-        """Note in the trace that the last reply led to ``sites``."""
-        if sites and self._hops:
-            self._hops[-1] = leading_to(self._hops[-1], sites)
 
     def _conclude(self, message: Message) -> Answer:
         """The answer that an upstream's last word comes to."""

@@ -1,7 +1,8 @@
 """The trace of a resolution: one hop for each exchange (what ``dig +trace`` shows for names)."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, overload
 
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout
@@ -53,6 +54,43 @@ def hop_of(
 def leading_to(hop: Hop, sites: tuple[Site, ...]) -> Hop:
     """``hop`` as the referral to ``sites`` that it turned out to be."""
     return replace(hop, kind="referral", target=site_label(sites[0])) if sites else hop
+
+
+class Trail(Sequence[Hop]):
+    """The hops of one resolution, made only when somebody looks at them.
+
+    Hardly anybody does, and making them takes a tenth of the time that a recursive node spends on
+    a cold resolution; so what happened is noted, and told on demand.
+    """
+
+    def __init__(self, unix_now: int) -> None:
+        self._unix_now: Final = unix_now
+        self._noted: Final[list[tuple[Site, ResolveRequest, Reply | UpstreamError]]] = []
+        self._led_to: Final[dict[int, tuple[Site, ...]]] = {}
+
+    def note(self, site: Site, request: ResolveRequest, outcome: Reply | UpstreamError) -> None:
+        """Add an exchange."""
+        self._noted.append((site, request, outcome))
+
+    def point_at(self, sites: tuple[Site, ...]) -> None:
+        """Note that the last reply led to ``sites``."""
+        if self._noted:
+            self._led_to[len(self._noted) - 1] = sites
+
+    def __len__(self) -> int:
+        return len(self._noted)
+
+    @overload
+    def __getitem__(self, number: int) -> Hop: ...
+    @overload
+    def __getitem__(self, number: slice) -> tuple[Hop, ...]: ...
+    def __getitem__(self, number: int | slice) -> Hop | tuple[Hop, ...]:
+        return tuple(self)[number]
+
+    def __iter__(self) -> Iterator[Hop]:
+        for number, (site, request, outcome) in enumerate(self._noted):
+            hop = hop_of(site, request, outcome, self._unix_now)
+            yield leading_to(hop, self._led_to.get(number, ()))
 
 
 def _kind(code: int) -> str:

@@ -3,9 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
+from struct import Struct
 from typing import Final
 
 from resolver.model.errors import UpstreamError
+
+
+def _draw() -> Iterator[int]:
+    """Random 32-bit numbers, drawn 64 at a time, as each draw is a system call."""
+    while True:
+        yield from Struct(">64I").unpack(secrets.token_bytes(256))
 
 
 class PendingTable:
@@ -16,13 +23,14 @@ class PendingTable:
 
     def __init__(self) -> None:
         self._waiting: Final[dict[int, asyncio.Future[bytes]]] = {}
+        self._ids: Final = _draw()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self) -> tuple[int, asyncio.Future[bytes]]:
         """A new id that nobody waits for, and its future."""
-        while (request_id := secrets.randbits(32)) in self._waiting:
+        while (request_id := next(self._ids)) in self._waiting:
             pass
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = future

@@ -1,5 +1,6 @@
 """What a node says before it becomes a message, and who it says it to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resolver.wire.bodies import Body
@@ -70,5 +71,5 @@ class Answer:
     recursion_count: int | None = None
     cache: str = ""
     ttl: int | None = None
-    hops: tuple[Hop, ...] = ()
+    hops: Sequence[Hop] = ()
     seconds: float = 0.0
