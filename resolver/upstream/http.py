@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 MEDIA_TYPE: Final = "application/x-hdl-message"
+_LONGEST: Final = ENVELOPE_OCTETS + MAX_MESSAGE
 
 
 class HttpPeer:
@@ -34,14 +35,21 @@ class HttpPeer:
             async with self._session.post(
                 f"http://{self._name}/", data=octets, headers={"Content-Type": MEDIA_TYPE}
             ) as response:
-                reply = await response.content.read(ENVELOPE_OCTETS + MAX_MESSAGE + 1)
-        except aiohttp.ClientError as error:
-            raise UpstreamError(f"{self._name} cannot be reached: {error}") from None
+                reply = bytearray()
+                async for part in response.content.iter_any():
+                    reply += part
+                    if len(reply) > _LONGEST:
+                        raise UpstreamError(f"{self._name} answered more than {_LONGEST} octets")
+        except aiohttp.ClientConnectionError as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UpstreamError(f"{self._name} cannot be reached: {reason}") from None
+        except aiohttp.ClientError:
+            raise UpstreamError(f"{self._name} does not speak HTTP") from None
         if response.status != 200 or response.content_type != MEDIA_TYPE:
             raise UpstreamError(
                 f"{self._name} answered HTTP {response.status} with {response.content_type}"
             )
-        return reply
+        return bytes(reply)
 
     async def close(self) -> None:
         """Close the connections."""

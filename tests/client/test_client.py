@@ -1,5 +1,6 @@
 """The client library against real nodes."""
 
+import asyncio
 import socket
 
 import pytest
@@ -34,6 +35,47 @@ async def test_a_record_longer_than_a_datagram(network, transport):
     async with client_of(network, transport=transport) as client:
         record = await client.resolve("88.901.1/large")
     assert len(record.values) == 20
+
+
+async def test_http_at_a_port_that_speaks_something_else(network):
+    async with Client(network.address("works", "tcp"), transport="http") as client:
+        with pytest.raises(UpstreamError, match="does not speak HTTP"):
+            await client.resolve("88.901.1/motor")
+
+
+async def test_a_tunnelled_answer_that_comes_in_pieces(network):
+    """A foreign server may flush in the middle of a message."""
+    async with client_of(network, "works") as client:
+        whole = await client.resolve("88.901.1/large")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        asked = await reader.readexactly(length)
+        host, port = network.address("works", "tcp").split(":")
+        upstream, to_upstream = await asyncio.open_connection(host, int(port))
+        to_upstream.write(asked)
+        to_upstream.write_eof()
+        reply = await upstream.read()
+        to_upstream.close()
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-hdl-message\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        for start in range(0, len(reply), 999):
+            piece = reply[start : start + 999]
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            for _ in range(3):
+                await asyncio.sleep(0)  # one turn of the loop: the client reads this piece alone
+        writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with Client(f"127.0.0.1:{port}", transport="http") as client:
+            record = await client.resolve("88.901.1/large")
+    assert record.values == whole.values
 
 
 async def test_types_and_indexes_select(network):
