@@ -1,5 +1,6 @@
 """``wuhan config``: what a network's configuration comes to, and whether it is valid."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ def config() -> None:
 
 @config.command()
 @click.argument("source", metavar="[FILE|wuhan|minimal]", default="wuhan", envvar="WUHAN_CONFIG")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, nodes included.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the file's settings, their origins, all nodes.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a network file.")
 def show(source: str, as_json: bool, schema: bool) -> None:
     """Show the settings as they take effect, and where each came from."""
@@ -29,6 +30,7 @@ def show(source: str, as_json: bool, schema: bool) -> None:
     if as_json:
         document: dict[str, Any] = loaded.file.model_dump(mode="json")
         document["origins"] = dict(loaded.origins)
+        document["nodes"] = [asdict(node) for node in topology.nodes]
         output.emit_json(document)
         return
     output.table(("SETTING", "VALUE", "FROM"), _settings(loaded))
