@@ -1,0 +1,276 @@
+"""Resolution when the servers are of foreign make: referrals of all kinds, mistakes, and malice.
+
+A test plays the servers: a function that gets an ``Ask`` and says what comes back.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from resolver.cache import Route, RouteCache
+from resolver.model.codes import OpCode, OpFlag, ResponseCode
+from resolver.model.errors import UpstreamError, UpstreamTimeout
+from resolver.model.site import PRIMARY, Site
+from resolver.resolution import Ask, Done, Limits, Question, Reply, Resolution
+from resolver.wire.answer import Answer
+from resolver.wire.bodies import Body, ErrorAnswer, RecordAnswer, ReferralAnswer
+from resolver.wire.envelope import Envelope
+from resolver.wire.message import Message
+from resolver.wire.values import ValueList
+from tests.support.memory_network import UNIX_NOW, site, site_value, text_value
+
+ROOT, TOP, WORKS = site("root", 1), site("top", 2), site("works", 3)
+HANDLE = "10.1/x"
+FOUND = [text_value(1, "URL", "https://example.com/x")]
+
+Server = Callable[[Ask], Message | UpstreamError]
+
+
+def message(code: int, body: Body | None = None, *, authoritative: bool = True) -> Message:
+    return Message(
+        envelope=Envelope(),
+        op_code=OpCode.RESOLVE,
+        response_code=code,
+        flags=OpFlag.AUTH if authoritative else 0,
+        body=body or ErrorAnswer(""),
+    )
+
+
+def record(ask: Ask, values: list) -> Message:
+    return message(ResponseCode.SUCCESS, RecordAnswer(ask.request.handle, ValueList.of(values)))
+
+
+def referral(code: int, handle: str = "", values: list | None = None) -> Message:
+    return message(code, ReferralAnswer(handle, None if values is None else ValueList.of(values)))
+
+
+class Play:
+    """Runs a resolution against a function that plays all servers."""
+
+    def __init__(self, server: Server, **limits: float) -> None:
+        self.server = server
+        self.limits = Limits(**limits)
+        self.asked: list[tuple[str, str]] = []
+        self.now = 1000.0
+        self.routes = RouteCache(
+            1 << 20, ttl_cap_s=3600, negative_ttl_s=60, hints=(Route("", delegation=(ROOT,)),)
+        )
+
+    def resolve(self, handle: str = HANDLE, **question: bool) -> Answer:
+        resolution = Resolution(Question(handle, **question), self.routes, self.limits)
+        step = resolution.start(self.now, UNIX_NOW)
+        while not isinstance(step, Done):
+            self.asked.append((step.site.attribute("name") or "", step.request.handle))
+            outcome = self.server(step)
+            if isinstance(outcome, UpstreamError):
+                self.now += step.timeout
+                step = resolution.failed(outcome, self.now)
+            else:
+                step = resolution.received(Reply(outcome, "127.0.0.1:1", "tcp", 0.01), self.now)
+        return step.answer
+
+
+def reason(answer: Answer) -> str:
+    assert isinstance(answer.body, ErrorAnswer)
+    return answer.body.message or ""
+
+
+def test_a_referral_with_values_is_followed():
+    def server(ask: Ask) -> Message:
+        if ask.site == ROOT:
+            return referral(
+                ResponseCode.PREFIX_REFERRAL, "", [site_value(1, "HS_SITE.PREFIX", TOP)]
+            )
+        if ask.site == TOP:
+            return record(ask, [site_value(1, "HS_SITE", WORKS)])
+        return record(ask, FOUND)
+
+    play = Play(server)
+    answer = play.resolve()
+    assert answer.code == ResponseCode.SUCCESS
+    assert play.asked == [
+        ("root", "0.NA/10"),
+        ("top", "0.NA/10"),
+        ("root", "0.NA/10.1"),
+        ("top", "0.NA/10.1"),
+        ("works", HANDLE),
+    ]
+
+
+@pytest.mark.parametrize("type_", ["HS_SERV.PREFIX", ""])
+def test_a_referral_to_a_service_handle_is_followed(type_: str):
+    """The service handle stands in a value, or in the place of the handle."""
+
+    def server(ask: Ask) -> Message:
+        match ask.site.attribute("name"), ask.request.handle:
+            case "root", "0.NA/10.2":
+                return record(ask, [site_value(1, "HS_SITE", TOP)])
+            case "root", "0.NA/10":
+                return message(ResponseCode.HANDLE_NOT_FOUND)
+            case "root", "0.NA/10.1":
+                if type_:
+                    values = [text_value(1, type_, "10.2/SERVICE")]
+                    return referral(ResponseCode.PREFIX_REFERRAL, "", values)
+                return referral(ResponseCode.PREFIX_REFERRAL, "10.2/SERVICE")
+            case "top", "10.2/SERVICE":
+                return record(ask, [site_value(1, "HS_SITE", WORKS)])
+            case "works", "0.NA/10.1":
+                return record(ask, [site_value(1, "HS_SITE", WORKS)])
+        return record(ask, FOUND)
+
+    play = Play(server)
+    assert play.resolve().code == ResponseCode.SUCCESS
+    assert ("top", "10.2/SERVICE") in play.asked
+    assert play.asked[-1] == ("works", HANDLE)
+
+
+def test_referrals_in_a_circle_end():
+    def server(ask: Ask) -> Message:
+        other = TOP if ask.site == ROOT else ROOT
+        return referral(ResponseCode.PREFIX_REFERRAL, "", [site_value(1, "HS_SITE.PREFIX", other)])
+
+    play = Play(server)
+    answer = play.resolve()
+    assert answer.code == ResponseCode.RECURSION_TOO_HIGH
+    assert "circle" in reason(answer)
+    assert len(play.asked) == 2
+
+
+def test_referrals_that_lead_on_and_on_end():
+    def server(ask: Ask) -> Message:
+        number = int((ask.site.attribute("name") or "root0")[4:] or 0) + 1
+        further = site(f"root{number}", number)
+        return referral(
+            ResponseCode.PREFIX_REFERRAL, "", [site_value(1, "HS_SITE.PREFIX", further)]
+        )
+
+    play = Play(server)
+    answer = play.resolve()
+    assert answer.code == ResponseCode.ERROR
+    assert "16 requests" in reason(answer)
+    assert len(play.asked) == 16
+
+
+def test_service_handles_that_lead_on_and_on_end():
+    def server(ask: Ask) -> Message:
+        handle = ask.request.handle
+        if handle == "0.NA/10":
+            return message(ResponseCode.HANDLE_NOT_FOUND)
+        number = int(handle.rpartition(".")[2]) + 1
+        return record(ask, [text_value(1, "HS_SERV", f"10.{number}/S")])
+
+    play = Play(server, max_asks=100)
+    answer = play.resolve()
+    assert answer.code == ResponseCode.RECURSION_TOO_HIGH
+    assert "more than 10 times" in reason(answer)
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (referral(ResponseCode.PREFIX_REFERRAL), "leads nowhere"),
+        (referral(ResponseCode.SERVICE_REFERRAL, "", []), "leads nowhere"),
+        (message(ResponseCode.PREFIX_REFERRAL), "leads nowhere"),
+        (
+            referral(
+                ResponseCode.PREFIX_REFERRAL,
+                "",
+                [text_value(1, "HS_SITE.PREFIX", "this is no site record")],
+            ),
+            "leads nowhere",
+        ),
+    ],
+)
+def test_a_referral_that_leads_nowhere(reply: Message, text: str):
+    answer = Play(lambda ask: reply).resolve()
+    assert answer.code == ResponseCode.ERROR
+    assert text in reason(answer)
+
+
+def test_a_prefix_referral_for_an_identifier_is_refused():
+    """Only 0.NA/ handles have prefixes below them; following it could lead anywhere."""
+
+    def server(ask: Ask) -> Message:
+        if ask.request.handle == HANDLE:
+            return referral(
+                ResponseCode.PREFIX_REFERRAL, "", [site_value(1, "HS_SITE.PREFIX", TOP)]
+            )
+        return record(ask, [site_value(1, "HS_SITE", WORKS)])
+
+    answer = Play(server).resolve()
+    assert answer.code == ResponseCode.ERROR
+    assert "not a prefix handle" in reason(answer)
+
+
+def test_the_next_site_is_asked_primaries_first():
+    mirror = Site(site("mirror", 9).servers, flags=0, attributes=(("name", "mirror"),))
+    assert not mirror.flags & PRIMARY
+
+    def server(ask: Ask) -> Message | UpstreamError:
+        if ask.request.handle != HANDLE:
+            return record(ask, [site_value(1, "HS_SITE", mirror), site_value(2, "HS_SITE", WORKS)])
+        return UpstreamTimeout("works is silent") if ask.site == WORKS else record(ask, FOUND)
+
+    play = Play(server)
+    answer = play.resolve()
+    assert answer.code == ResponseCode.SUCCESS
+    assert [name for name, handle in play.asked if handle == HANDLE] == ["works", "mirror"]
+    assert [hop.kind for hop in answer.hops][-2:] == ["timeout", "answer"]
+
+
+def test_what_all_sites_refuse_is_refused():
+    def server(ask: Ask) -> Message:
+        if ask.request.handle == HANDLE:
+            return message(ResponseCode.SERVER_BUSY)
+        return record(ask, [site_value(1, "HS_SITE", WORKS)])
+
+    assert Play(server).resolve().code == ResponseCode.SERVER_BUSY
+
+
+def test_the_deadline_ends_a_resolution():
+    play = Play(lambda ask: UpstreamTimeout("silent"), deadline_s=5, ask_timeout_s=2)
+    began = play.now
+    answer = play.resolve()
+    assert answer.code == ResponseCode.ERROR
+    assert play.now - began <= 5
+
+
+def test_restricted_values_cannot_be_relayed():
+    def server(ask: Ask) -> Message:
+        if ask.request.handle == HANDLE:
+            return message(ResponseCode.AUTHENTICATION_NEEDED)
+        return record(ask, [site_value(1, "HS_SITE", WORKS)])
+
+    answer = Play(server).resolve(public_only=False)
+    assert answer.code == ResponseCode.UNABLE_TO_AUTHENTICATE
+    assert "authentication" in reason(answer)
+
+
+def test_a_prefix_that_nobody_serves():
+    def server(ask: Ask) -> Message:
+        return record(ask, [text_value(1, "DESC", "a prefix without a site")])
+
+    answer = Play(server).resolve()
+    assert answer.code == ResponseCode.HANDLE_NOT_FOUND
+    assert "no site serves" in reason(answer)
+
+
+def test_a_refusal_of_the_parent_is_passed_on():
+    answer = Play(lambda ask: message(ResponseCode.INSUFFICIENT_PERMISSION)).resolve()
+    assert answer.code == ResponseCode.INSUFFICIENT_PERMISSION
+
+
+@pytest.mark.parametrize("handle", ["/x", "0.NA/", ""])
+def test_an_empty_prefix(handle: str):
+    play = Play(lambda ask: record(ask, FOUND))
+    answer = play.resolve(handle)
+    assert answer.code == ResponseCode.INVALID_HANDLE
+    assert play.asked == []
+
+
+def test_nobody_to_ask():
+    play = Play(lambda ask: record(ask, FOUND))
+    play.routes = RouteCache(1 << 20, ttl_cap_s=1, negative_ttl_s=1, hints=())
+    answer = play.resolve()
+    assert answer.code == ResponseCode.ERROR
+    assert "nobody is known" in reason(answer)
