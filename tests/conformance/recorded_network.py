@@ -8,13 +8,12 @@ name fixed ports; between a test and a node they travel through real sockets.
 import asyncio
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from resolver.cache import RecordCache, Route, RouteCache
 from resolver.model.codes import OpCode
 from resolver.model.errors import UpstreamTimeout
 from resolver.model.site import Site
@@ -25,7 +24,6 @@ from resolver.server.clock import SystemClock
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
-from resolver.storage.memory import MemoryStore
 from resolver.transport.http import serve_http
 from resolver.transport.tcp import serve_tcp
 from resolver.transport.udp import serve_udp
@@ -35,6 +33,8 @@ from resolver.wire.fragments import Reassembler
 from resolver.wire.message import Message, decode_message, encode_message
 from resolver.wire.rest import record_from_json
 from resolver.wire.typed import decode_site
+from resolver.wire.values import ValueList
+from tests.support.nodes import node_state
 from tests.support.recorded import VECTORS
 
 RECORDS: Final = Path(__file__).parents[1] / "records"
@@ -109,25 +109,14 @@ class RecordedNetwork:
         return Reply(decode_message(replies[0]), f"127.0.0.1:{port}", "tcp", 0.0)
 
     async def _start(self, recorded: int, node: Recorded, key: NetworkKey) -> None:
-        store = MemoryStore()
-        if node.records:
-            lines = (RECORDS / f"{node.records}.jsonl").read_text(encoding="utf-8").splitlines()
-            store.put_many(record_from_json(json.loads(line)) for line in lines)
-        state = NodeState(
-            name=node.site,
-            role=node.role,
-            site=_site(node.site),
-            store=store,
-            records=RecordCache(1 << 20, ttl_cap_s=3600, negative_ttl_s=60),
-            routes=RouteCache(
-                1 << 20,
-                ttl_cap_s=3600,
-                negative_ttl_s=60,
-                hints=(Route("", delegation=(_site("root"),)),),
-            ),
-            homes=frozenset(node.homes),
-            delegates=frozenset(node.delegates),
-            always_recurse=ROLES[node.role].always_recurse,
+        state = node_state(
+            node.site,
+            node.role,
+            _site(node.site),
+            homes=node.homes,
+            delegates=node.delegates,
+            records=_records(node.records) if node.records else (),
+            hints=(("", _site("root")),),
         )
         self._states.append(state)
         service = NodeService(Node(state, ROLES[node.role].chain), self, SystemClock(), key)
@@ -143,6 +132,11 @@ class RecordedNetwork:
             sock.bind(("127.0.0.1", 0))
             self._ports[recorded, transport] = sock.getsockname()[1]
             self.running.push_async_callback((await serve(service, sock)).close)
+
+
+def _records(name: str) -> Iterator[tuple[str, ValueList]]:
+    for line in (RECORDS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        yield record_from_json(json.loads(line))
 
 
 def _site(name: str) -> Site:

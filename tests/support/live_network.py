@@ -9,23 +9,20 @@ from ipaddress import ip_address
 
 import pytest
 
-from resolver.cache import RecordCache, Route, RouteCache
-from resolver.model.handle import fold
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
 from resolver.model.value import HandleValue
 from resolver.node.node import Node
 from resolver.node.state import NodeState
-from resolver.resolution import Limits
 from resolver.server.clock import SystemClock
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
-from resolver.storage.memory import MemoryStore
 from resolver.transport.http import serve_http
 from resolver.transport.tcp import serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
 from resolver.wire.typed import encode_site
 from resolver.wire.values import ValueList
+from tests.support.nodes import node_state
 
 TRANSPORTS = (("tcp", Protocol.TCP), ("udp", Protocol.UDP), ("http", Protocol.HTTP))
 
@@ -86,24 +83,14 @@ class LiveNetwork:
         records: Iterable[tuple[str, Iterable[HandleValue]]] = (),
         hints: Iterable[tuple[str, str]] = (),
     ) -> None:
-        store = MemoryStore()
-        store.put_many((handle, ValueList.of(values)) for handle, values in records)
-        state = self.states[name] = NodeState(
-            name=name,
-            role=role,
-            site=self.site(name),
-            store=store,
-            records=RecordCache(1 << 20, ttl_cap_s=3600, negative_ttl_s=60),
-            routes=RouteCache(
-                1 << 20,
-                ttl_cap_s=3600,
-                negative_ttl_s=60,
-                hints=tuple(Route(prefix, delegation=(self.site(to),)) for prefix, to in hints),
-            ),
-            homes=frozenset(map(fold, homes)),
-            delegates=frozenset(map(fold, delegates)),
-            always_recurse=ROLES[role].always_recurse,
-            limits=Limits(),
+        state = self.states[name] = node_state(
+            name,
+            role,
+            self.site(name),
+            homes=homes,
+            delegates=delegates,
+            records=((handle, ValueList.of(values)) for handle, values in records),
+            hints=((prefix, self.site(to)) for prefix, to in hints),
         )
         upstream = Upstream()
         self.running.push_async_callback(upstream.close)

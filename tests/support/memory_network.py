@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from resolver.cache import RecordCache, Route, RouteCache
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.errors import UpstreamTimeout
-from resolver.model.handle import fold
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
 from resolver.model.value import HandleValue
 from resolver.node.endpoint import Endpoint, Malformed, Replied, Waiting
@@ -20,13 +18,13 @@ from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
 from resolver.resolution import Ask, Done, Limits, Reply
 from resolver.server.roles import ROLES
-from resolver.storage.memory import MemoryStore
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 from resolver.wire.typed import encode_site
 from resolver.wire.values import ValueList
+from tests.support.nodes import node_state
 
 CLIENT = Client(transport="udp", host="127.0.0.1", port=40000)
 NOW = 1_000_000.0
@@ -78,27 +76,16 @@ class MemoryNetwork:
         limits: Limits | None = None,
     ) -> NodeState:
         """Add a node; sites of all nodes are known by name through ``self.site``."""
-        store = MemoryStore()
-        store.put_many((handle, ValueList.of(values)) for handle, values in records)
-        state = NodeState(
-            name=name,
-            role=role,
-            site=self.site(name),
-            store=store,
-            records=RecordCache(1 << 20, ttl_cap_s=3600, negative_ttl_s=60),
-            routes=RouteCache(
-                1 << 20,
-                ttl_cap_s=3600,
-                negative_ttl_s=60,
-                hints=tuple(
-                    Route(prefix, delegation=(self.site(other),)) for prefix, other in hints
-                ),
-            ),
-            homes=frozenset(map(fold, homes)),
-            delegates=frozenset(map(fold, delegates)),
+        state = node_state(
+            name,
+            role,
+            self.site(name),
+            homes=homes,
+            delegates=delegates,
+            records=((handle, ValueList.of(values)) for handle, values in records),
+            hints=((prefix, self.site(other)) for prefix, other in hints),
             recursion=recursion,
-            always_recurse=ROLES[role].always_recurse,
-            limits=limits or Limits(),
+            limits=limits,
         )
         self.states[name] = state
         self.endpoints[name] = Endpoint(
