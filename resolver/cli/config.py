@@ -18,7 +18,12 @@ def config() -> None:
 
 @config.command()
 @click.argument("source", metavar="[FILE|wuhan|minimal]", default="wuhan", envvar="WUHAN_CONFIG")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: the file's settings, their origins, all nodes.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON: the file's settings, their origins, all nodes.",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a network file.")
 def show(source: str, as_json: bool, schema: bool) -> None:
     """Show the settings as they take effect, and where each came from."""

@@ -77,7 +77,9 @@ class NodeRoutes:
                 return own
             if self._own_delegation(prefix) is None:
                 return Route(prefix, exists=False)
-        return self._state.routes.get(prefix, now)
+        route = self._state.routes.get(prefix, now)
+        self._state.counters.cache_lookup("route", "miss" if route is None else "hit")
+        return route
 
     def delegation_above(self, prefix: str, now: float) -> Route | None:
         """The nearest strict ancestor whose route leads down."""

@@ -7,11 +7,19 @@ request that was seen before. ``exposition`` turns the counters into metrics whe
 from bisect import bisect_left
 from typing import Final
 
+from resolver.model.codes import ResponseCode
+
 BUCKETS: Final = (
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 """Upper bounds, in seconds, of the latency histograms: 10 µs to 10 s."""
+
+OTHER: Final = -1
+"""Stands for every response code that is not of the protocol: a foreign server can send four
+billion of them, and each would be a counter and a label."""
+
+_KNOWN: Final = frozenset(map(int, ResponseCode))
 
 
 class Histogram:
@@ -33,11 +41,11 @@ class Counters:
     """Everything one node counts.
 
     Attributes:
-        requests: (operation, transport, response code) → number.
+        requests: (operation, transport, response code or ``OTHER``) → number.
         durations: (transport, path) → histogram; the path is ``local`` (answered here, at once) or
             ``forwarded`` (others had to be asked).
         cache_lookups: (class, result) → number.
-        upstream_requests: response code, ``timeout`` or ``error`` → number.
+        upstream_requests: response code, ``OTHER``, ``"timeout"`` or ``"error"`` → number.
         upstream_durations: of exchanges with upstreams.
         upstream_in_flight: exchanges that wait for a reply.
         coalesced: requests that joined a resolution already under way.
@@ -48,7 +56,7 @@ class Counters:
         self.requests: dict[tuple[int, str, int], int] = {}
         self.durations: dict[tuple[str, str], Histogram] = {}
         self.cache_lookups: dict[tuple[str, str], int] = {}
-        self.upstream_requests: dict[str, int] = {}
+        self.upstream_requests: dict[int | str, int] = {}
         self.upstream_durations = Histogram()
         self.upstream_in_flight = 0
         self.coalesced = 0
@@ -56,7 +64,7 @@ class Counters:
 
     def request(self, operation: int, transport: str, code: int, path: str, seconds: float) -> None:
         """Count one answered request."""
-        key = (operation, transport, code)
+        key = (operation, transport, code if code in _KNOWN else OTHER)
         self.requests[key] = self.requests.get(key, 0) + 1
         histogram = self.durations.get((transport, path))
         if histogram is None:
@@ -75,7 +83,7 @@ class Counters:
     def upstream_finished(self, code: int | str, seconds: float) -> None:
         """The exchange ended with a response code, ``timeout`` or ``error``."""
         self.upstream_in_flight -= 1
-        key = str(code)
+        key = code if isinstance(code, str) or code in _KNOWN else OTHER
         self.upstream_requests[key] = self.upstream_requests.get(key, 0) + 1
         self.upstream_durations.observe(seconds)
 

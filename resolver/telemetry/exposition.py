@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from resolver.__about__ import __version__
 from resolver.model.codes import OpCode, ResponseCode
-from resolver.telemetry.counters import BUCKETS, Counters, Histogram
+from resolver.telemetry.counters import BUCKETS, OTHER, Counters, Histogram
 
 
 class CacheFigures(Protocol):
@@ -126,8 +126,7 @@ class NodeCollector(Collector):
             labels=("node", "code"),
         )
         for code, number in list(counters.upstream_requests.items()):
-            name = _code_name(int(code)) if code.isdecimal() else code
-            requests.add_metric((source.node, name), number)
+            requests.add_metric((source.node, _code_name(code)), number)
         yield requests
         durations = HistogramMetricFamily(
             "wuhan_upstream_request_duration_seconds",
@@ -189,8 +188,10 @@ def _op_name(op: int) -> str:
     return OpCode(op).name.lower()
 
 
-def _code_name(code: int) -> str:
-    return ResponseCode(code).name.lower()
+def _code_name(code: int | str) -> str:
+    if isinstance(code, str):
+        return code
+    return "other" if code == OTHER else ResponseCode(code).name.lower()
 
 
 def _gauge(node: str, name: str, text: str, value: float) -> Metric:

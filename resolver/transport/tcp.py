@@ -21,8 +21,6 @@ from resolver.wire.stream import FrameReader, OversizeError
 MAX_PENDING: Final = 4096
 """Requests of one connection that wait for an answer before it is read from again."""
 
-_TICK_S: Final = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class TcpLimits:
@@ -33,12 +31,14 @@ class TcpLimits:
         message_s: seconds a message may take to arrive once it has begun.
         connections: open at a time, in all.
         connections_per_client: open at a time from one address.
+        tick_s: seconds between two looks at what is too slow or too quiet.
     """
 
     idle_s: float = 600.0
     message_s: float = 10.0
     connections: int = 10_000
     connections_per_client: int = 2_000
+    tick_s: float = 1.0
 
 
 class TcpDoor:
@@ -71,7 +71,7 @@ class TcpDoor:
         now = time.monotonic()
         for connection in list(self.connections):
             connection.check(now)
-        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self.limits.tick_s, self._tick)
 
 
 class Connection(asyncio.Protocol):

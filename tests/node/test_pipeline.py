@@ -245,3 +245,19 @@ def test_fresh_values_are_seen_at_once(network: MemoryNetwork) -> None:
         [("88.901.1/new", ValueList.of([text_value(1, "URL", "https://example.com/new")]))]
     )
     assert ask(network, "works", "88.901.1/new").response_code == ResponseCode.SUCCESS
+
+
+def test_looks_into_the_caches_are_counted() -> None:
+    network = four_tiers()
+    network.ask("recursive", "88.901.1/motor")
+    network.ask("recursive", "88.901.1/motor")
+    network.ask("recursive", "88.901.1/secret")
+    network.ask("recursive", "88.901.1/nothing")
+    network.ask("recursive", "88.901.1/nothing")
+
+    lookups = network.states["recursive"].counters.cache_lookups
+    assert lookups["leaf", "hit"] == 1
+    assert lookups["leaf", "miss"] == 3
+    assert lookups["negative", "hit"] == 1
+    assert lookups["route", "hit"] == 2, "the second and third identifier knew the way"
+    assert lookups["route", "miss"] == 2
