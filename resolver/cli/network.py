@@ -1,5 +1,6 @@
 """``wuhan up``, ``status`` and ``down``: the network as a whole."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -68,6 +69,9 @@ def up(source: str, base_port: int | None, no_samples: bool, detach: bool, data:
         overrides["network.samples"] = 0
     topology = expand(load_network(source, overrides=overrides))
     paths = data_paths(data)
+    # A container's stop and a closed terminal end the network as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     began = time.monotonic()
     launched = launch(topology, paths, source, detach=detach)
     try:

@@ -180,7 +180,7 @@ class Supervisor:
             if key.data is None:
                 self._wakeup.recv(4096)
                 self._reap()
-            else:
+            elif key.data.pipe >= 0:  # else it was read to its end when its process was reaped
                 self._hear(key.data)
 
     def _hear(self, process: _Process) -> None:

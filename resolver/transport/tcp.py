@@ -31,6 +31,7 @@ class TcpLimits:
         message_s: seconds a message may take to arrive once it has begun.
         connections: open at a time, in all.
         connections_per_client: open at a time from one address.
+        drain_s: seconds a client has to take its last answers.
         tick_s: seconds between two looks at what is too slow or too quiet.
     """
 
@@ -38,6 +39,7 @@ class TcpLimits:
     message_s: float = 10.0
     connections: int = 10_000
     connections_per_client: int = 2_000
+    drain_s: float = 5.0
     tick_s: float = 1.0
 
 
@@ -88,11 +90,13 @@ class Connection(asyncio.Protocol):
         self._ending = False
         self._writable = True
         self._reading = True
+        self._aborting: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop when a client connects."""
-        host, port = transport.get_extra_info("peername")[:2]
+        # A client that has reset its connection before it was accepted has no name any more.
+        host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         # uvloop's transports are no asyncio.Transport by inheritance, only by what they do.
         self._transport = cast("asyncio.Transport", transport)
         self._client = Client("tcp", host, port, connection=self)
@@ -113,6 +117,8 @@ class Connection(asyncio.Protocol):
         door.per_client[self._client.host] -= 1
         if not door.per_client[self._client.host]:
             del door.per_client[self._client.host]
+        if self._aborting is not None:
+            self._aborting.cancel()
         self._replies.clear()
         self._transport = None
         self._drained.set()
@@ -130,7 +136,8 @@ class Connection(asyncio.Protocol):
             self._handle([*error.messages, error.envelope])
             self._end()
             return
-        self._begun_at = (self._begun_at or now) if self._frames.buffered else None
+        if messages or self._begun_at is None:
+            self._begun_at = now if self._frames.buffered else None
         if messages:
             self._handle(messages)
 
@@ -155,7 +162,8 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Close the connection if it has been silent, or a message under way, for too long."""
         limits = self._door.limits
-        if self._begun_at is not None and now - self._begun_at > limits.message_s:
+        begun_at = self._begun_at if self._reading else None
+        if begun_at is not None and now - begun_at > limits.message_s:
             self._door.service.rejected("tcp", "timeout")
             self._begun_at = None
             self._end()
@@ -205,8 +213,11 @@ class Connection(asyncio.Protocol):
         if ready:
             transport.write(b"".join(ready))
         self._regulate()
-        if self._ending and not replies:
+        if self._ending and not replies and self._aborting is None:
             transport.close()
+            self._aborting = asyncio.get_running_loop().call_later(
+                self._door.limits.drain_s, transport.abort
+            )
 
     def _end(self) -> None:
         """Read no more; close as soon as everything is answered."""
@@ -220,6 +231,8 @@ class Connection(asyncio.Protocol):
         wanted = self._writable and not self._ending and len(self._replies) < MAX_PENDING
         if wanted and not self._reading:
             transport.resume_reading()
+            if self._begun_at is not None:
+                self._begun_at = time.monotonic()
         elif self._reading and not wanted:
             transport.pause_reading()
         self._reading = wanted
