@@ -39,8 +39,12 @@ def main() -> int:
         )
         _make_key(order.data)
         topology, sockets, notices = bind_all(order.topology)
-    except (ResolverError, OSError) as error:
+    except ResolverError as error:
         emit({"event": "refused", "reason": str(error)})
+        return 1
+    except OSError as error:
+        reason = f"the data folder cannot be used: {error.filename}: {error.strerror}"
+        emit({"event": "refused", "reason": reason})
         return 1
     for notice in notices:
         emit({"event": "notice", "text": notice})
