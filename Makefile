@@ -61,7 +61,7 @@ format: $(DEV_READY) ## rewrite the code in the house format
 docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
 	@$(BIN)/python docs/network_reference.py
 
-bench-cold: $(DEV_READY) ## latency of cold resolutions through four tiers at 500 a second
+bench-cold: $(DEV_READY) ## latency of cold resolutions at 500 a second, Unbound beside it
 	@$(BIN)/python -m bench.cold
 
 # ---------------------------------------------------------------- the environment

@@ -8,10 +8,11 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.wire.bodies import RecordAnswer, ResolveRequest
-from resolver.wire.envelope import Envelope
+from resolver.wire.envelope import Envelope, decode_envelope
 from resolver.wire.message import Message, decode_message, encode_message
 
 
@@ -49,27 +50,65 @@ class _Client(asyncio.DatagramProtocol):
         self._received(data, time.perf_counter())
 
 
-def request_octets(handle: str, request_id: int) -> bytes:
-    """A resolve request for all public values of ``handle``."""
-    return encode_message(
-        Message(
-            envelope=Envelope(request_id=request_id),
-            op_code=OpCode.RESOLVE,
-            flags=OpFlag.RECU | OpFlag.CACR | OpFlag.PUBL,
-            expiration=int(time.time()) + 43200,
-            body=ResolveRequest(handle),
+class Speech(Protocol):
+    """What is asked, and what a right answer is."""
+
+    def request(self, name: str, number: int) -> bytes:
+        """A request for ``name`` with the id ``number`` (16 bits)."""
+
+    def number_of(self, reply: bytes) -> int:
+        """The id of the request that ``reply`` answers."""
+
+    def trouble_with(self, reply: bytes, name: str) -> str:
+        """What is wrong with ``reply`` as an answer about ``name``; empty if nothing."""
+
+
+class Handles:
+    """Resolve requests for all public values, and answers that have any."""
+
+    def request(self, name: str, number: int) -> bytes:
+        """A request as hdllib sends it."""
+        return encode_message(
+            Message(
+                envelope=Envelope(request_id=number),
+                op_code=OpCode.RESOLVE,
+                flags=OpFlag.RECU | OpFlag.CACR | OpFlag.PUBL,
+                expiration=int(time.time()) + 43200,
+                body=ResolveRequest(name),
+            )
         )
-    )
+
+    def number_of(self, reply: bytes) -> int:
+        """The request id in the envelope."""
+        return decode_envelope(reply).request_id
+
+    def trouble_with(self, reply: bytes, name: str) -> str:
+        """The response code, if it is not 1; or that it is about another handle or empty."""
+        message = decode_message(reply)
+        body = message.body
+        if message.response_code != ResponseCode.SUCCESS:
+            return f"response code {message.response_code}"
+        if not isinstance(body, RecordAnswer) or body.handle != name or not len(body.values):
+            return "another record"
+        return ""
 
 
 async def udp_load(
-    address: tuple[str, int], handles: Sequence[str], *, rate: float, drain_s: float = 5.0
+    address: tuple[str, int],
+    names: Sequence[str],
+    *,
+    rate: float,
+    speech: Speech | None = None,
+    drain_s: float = 5.0,
 ) -> Outcome:
-    """Ask ``address`` for each of ``handles`` once over UDP, ``rate`` a second, and check every
-    answer: the right handle, code 1, at least one value. Answers must fit one datagram.
+    """Ask ``address`` for each of ``names`` once over UDP, ``rate`` a second, and check every
+    answer. Answers must fit one datagram.
 
-    Unanswered requests are counted after ``drain_s`` seconds.
+    Args:
+        speech: the protocol, the Handle protocol by default.
+        drain_s: seconds after the last request; what is unanswered then, is counted as such.
     """
+    speech = speech or Handles()
     loop = asyncio.get_running_loop()
     outcome = Outcome()
     due: dict[int, tuple[str, float]] = {}
@@ -77,16 +116,13 @@ async def udp_load(
     sent_all = False
 
     def received(data: bytes, now: float) -> None:
-        message = decode_message(data)
-        asked = due.pop(message.envelope.request_id, None)
+        asked = due.pop(speech.number_of(data), None)
         if asked is None:
             outcome.count_wrong("unknown request id")
             return
-        body = message.body
-        if message.response_code != ResponseCode.SUCCESS:
-            outcome.count_wrong(f"response code {message.response_code}")
-        elif not isinstance(body, RecordAnswer) or body.handle != asked[0] or not len(body.values):
-            outcome.count_wrong("another record")
+        trouble = speech.trouble_with(data, asked[0])
+        if trouble:
+            outcome.count_wrong(trouble)
         else:
             outcome.seconds.append(now - asked[1])
         if sent_all and not due:
@@ -97,15 +133,17 @@ async def udp_load(
     )
     try:
         start = time.perf_counter() + 0.05
-        for number, handle in enumerate(handles):
+        for number, name in enumerate(names):
             moment = start + number / rate
             wait = moment - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
             elif wait < -0.001:
                 outcome.late += 1
-            due[number + 1] = (handle, moment)
-            transport.sendto(request_octets(handle, number + 1))
+            if due.pop(number & 0xFFFF, None) is not None:
+                outcome.count_wrong("no answer")
+            due[number & 0xFFFF] = (name, moment)
+            transport.sendto(speech.request(name, number & 0xFFFF))
         sent_all = True
         if due:
             try:

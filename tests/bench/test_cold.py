@@ -6,7 +6,8 @@ import json
 import pytest
 
 from bench import cold
-from bench.openloop import Outcome, request_octets, udp_load
+from bench.openloop import Handles, Outcome, udp_load
+from bench.unbound import Dns, domain_of, why_not
 from resolver.wire.message import decode_request
 
 
@@ -16,12 +17,14 @@ def test_a_short_run_of_the_whole_network(capsys: pytest.CaptureFixture[str]):
     status = cold.main(["--rate", "100", "--seconds", "1", "--rounds", "1", "--json"])
     report = json.loads(capsys.readouterr().out)
     assert status == (0 if report["met"] else 4)
-    for row in (report["four_tiers"], report["one_hop"]):
+    peer = [] if report["peer_left_out"] else [report["unbound"]]
+    assert report["peer_left_out"] == why_not()
+    for row in (report["four_tiers"], report["one_hop"], *peer):
         assert (row["asked"], row["right"], row["wrong"]) == (100, 100, {})
         assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"] <= row["max_ms"]
         assert row["cpu_us"] > 0
     # Four nodes have worked for a cold resolution, and one for a hop.
-    assert report["ratio_cpu"] > 1
+    assert report["ratio"]["one_hop"]["cpu_us"] > 1
     cold.print_report(report)
     assert "four tiers" in capsys.readouterr().out
 
@@ -60,5 +63,15 @@ def test_percentiles():
 
 
 def test_the_request_is_what_a_client_sends():
-    request = decode_request(request_octets("88.901.1/x", 7))
+    request = decode_request(Handles().request("88.901.1/x", 7))
     assert (request.envelope.request_id, request.op_code) == (7, 1)
+
+
+def test_a_name_in_the_dns_stands_for_a_handle():
+    assert domain_of("88.901.1/000042") == "000042.1.901.88"
+    question = Dns().request("000042.1.901.88", 513)
+    assert Dns().number_of(question) == 513
+    assert b"\x06000042\x011\x03901\x0288\x00" in question
+    refused = question[:2] + b"\x81\x85" + question[4:]
+    assert Dns().trouble_with(refused, "000042.1.901.88") == "response code 5"
+    assert Dns().trouble_with(question, "000042.1.901.88") == "another record"
