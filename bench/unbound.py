@@ -14,7 +14,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -194,10 +194,17 @@ def _server(folder: Path, name: str, configuration: str) -> Iterator[int]:
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that is free for UDP and TCP both."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            with suppress(OSError):
+                udp.bind(("127.0.0.1", port))
+                return port
 
 
 def _wait_for_answer(tree: DnsTree) -> None:
@@ -213,4 +220,4 @@ def _wait_for_answer(tree: DnsTree) -> None:
                     return
             except (TimeoutError, ConnectionRefusedError):
                 continue
-    raise RuntimeError(f"the DNS tree did not answer within {START_S:g} s")
+    raise RuntimeError(f"the DNS tree did not answer at {tree.address} within {START_S:g} s")
