@@ -39,7 +39,7 @@ class TcpLimits:
     message_s: float = 10.0
     connections: int = 10_000
     connections_per_client: int = 2_000
-    drain_s: float = 5.0
+    drain_s: float = 3.0
     tick_s: float = 1.0
 
 

@@ -9,10 +9,11 @@ allowed networks are not asked: a site record comes from outside, and must not s
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Protocol
 
+from resolver.model.address import format_address
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
 from resolver.model.handle import fold
@@ -41,7 +42,9 @@ class Peer(Protocol):
         """Let go of connections."""
 
 
-PEERS: Final[dict[str, tuple[Transport, Callable[[str, int], Peer]]]] = {
+PeerKind = tuple[Transport, Callable[[str, int], Peer]]
+
+PEERS: Final[Mapping[str, PeerKind]] = {
     "tcp": (Transport.TCP, TcpPeer),
     "udp": (Transport.UDP, UdpPeer),
     "http": (Transport.HTTP, HttpPeer),
@@ -58,16 +61,19 @@ class Upstream:
         prefer: Sequence[str] = ("tcp", "udp", "http"),
         allowed: Sequence[IPv4Network | IPv6Network] = LOOPBACK,
         counters: Counters | None = None,
+        peers: Mapping[str, PeerKind] = PEERS,
     ) -> None:
         """
         Args:
             prefer: transports in the order in which they are tried.
             allowed: networks whose servers may be asked.
             counters: where exchanges are counted.
+            peers: what the names in ``prefer`` mean.
         """
         self._prefer: Final = tuple(prefer)
         self._allowed: Final = tuple(allowed)
         self._counters: Final = counters or Counters()
+        self._kinds: Final = peers
         self._peers: Final[dict[tuple[str, str, int], Peer]] = {}
 
     async def exchange(self, ask: Ask) -> Reply:
@@ -111,24 +117,25 @@ class Upstream:
         host = str(server.address)
         troubles = []
         for transport in self._prefer:
-            number, _ = PEERS[transport]
+            number, _ = self._kinds[transport]
             port = server.port(number)
             if port is None:
                 continue
+            name = format_address(host, port)
             try:
                 reply = await self._peer(transport, host, port).ask(octets)
-                message = _checked(reply, ask, f"{host}:{port}")
+                message = _checked(reply, ask, name)
             except UpstreamError as error:
                 troubles.append(str(error))
                 continue
-            return Reply(message, f"{host}:{port}", transport, time.perf_counter() - started)
+            return Reply(message, name, transport, time.perf_counter() - started)
         raise UpstreamError("; ".join(troubles) or f"{host} offers none of {self._prefer}")
 
     def _peer(self, transport: str, host: str, port: int) -> Peer:
         key = (transport, host, port)
         peer = self._peers.get(key)
         if peer is None:
-            peer = self._peers[key] = PEERS[transport][1](host, port)
+            peer = self._peers[key] = self._kinds[transport][1](host, port)
         return peer
 
     def _check_allowed(self, server: Server) -> None:

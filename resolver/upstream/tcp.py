@@ -8,6 +8,7 @@ first answer gets none; from then on it is asked one request per connection.
 import asyncio
 from typing import Final, cast
 
+from resolver.model.address import format_address
 from resolver.model.errors import UpstreamError, WireError
 from resolver.upstream.pending import PendingTable
 from resolver.wire.stream import FrameReader
@@ -32,6 +33,7 @@ class TcpConnection(asyncio.Protocol):
         self._pending: Final = PendingTable()
         self._transport: asyncio.Transport | None = None
         self._answers = 0
+        self._gone: Final = asyncio.Event()
         self.closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,6 +56,7 @@ class TcpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         self.closed = True
+        self._gone.set()
         self._pending.fail(ConnectionLost(self._peer, self._answers))
 
     async def ask(self, octets: bytes) -> bytes:
@@ -72,10 +75,14 @@ class TcpConnection(asyncio.Protocol):
             self._pending.discard(request_id)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; what is not sent yet stays unsent."""
         self.closed = True
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed."""
+        await self._gone.wait()
 
 
 class TcpPeer:
@@ -84,10 +91,11 @@ class TcpPeer:
     def __init__(self, host: str, port: int) -> None:
         self._host: Final = host
         self._port: Final = port
-        self._name: Final = f"{host}:{port}"
+        self._name: Final = format_address(host, port)
         self._connection: TcpConnection | None = None
         self._connecting: asyncio.Task[TcpConnection] | None = None
         self._one_shot = False
+        self._closed = False
 
     async def ask(self, octets: bytes) -> bytes:
         """The reply to an encoded request.
@@ -103,15 +111,20 @@ class TcpPeer:
         except ConnectionLost as error:
             # A kept connection may have been closed while it was idle, or by a peer that answers
             # only the first request of each; either way a fresh one settles it.
-            if not error.answers:
+            if self._closed or not error.answers:
                 raise
             self._one_shot = error.answers == 1
             return await self._ask_alone(octets)
 
     async def close(self) -> None:
-        """Close the shared connection."""
+        """Close the shared connection; who waits for it or on it gets an UpstreamError."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait((self._connecting,))
         if self._connection is not None:
             self._connection.close()
+            await self._connection.wait_closed()
 
     async def _ask_alone(self, octets: bytes) -> bytes:
         connection = await self._connect()
@@ -123,7 +136,7 @@ class TcpPeer:
     async def _shared(self) -> TcpConnection:
         if self._connection is None or self._connection.closed:
             if self._connecting is None:
-                self._connecting = asyncio.ensure_future(self._connect())
+                self._connecting = asyncio.ensure_future(self._connect_shared())
                 self._connecting.add_done_callback(self._connected)
             return await asyncio.shield(self._connecting)
         return self._connection
@@ -132,6 +145,13 @@ class TcpPeer:
         self._connecting = None
         if not task.cancelled() and task.exception() is None:
             self._connection = task.result()
+
+    async def _connect_shared(self) -> TcpConnection:
+        try:
+            return await self._connect()
+        except asyncio.CancelledError:
+            # All who wait are shielded from each other: only ``close`` cancels this.
+            raise UpstreamError(f"the connection to {self._name} was closed") from None
 
     async def _connect(self) -> TcpConnection:
         loop = asyncio.get_running_loop()
