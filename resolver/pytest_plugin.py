@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from resolver.model.address import format_address
+
 if TYPE_CHECKING:
     from resolver.client import Record
     from resolver.cluster.state import NetworkState
@@ -52,7 +54,7 @@ class RunningNode:
     @property
     def server(self) -> str:
         """``host:port``, as clients and ``wuhan resolve --server`` take it."""
-        return f"{self.host}:{self.port}"
+        return format_address(self.host, self.port)
 
 
 class WuhanNetwork:
@@ -71,7 +73,7 @@ class WuhanNetwork:
                 node.prefix,
                 node.address,
                 node.port,
-                f"http://{node.address}:{node.http_port}",
+                f"http://{format_address(node.address, node.http_port)}",
             )
             for node in self._state().nodes
         }

@@ -13,12 +13,12 @@ from resolver.cluster.launch import Launched, launch, stop_network
 from resolver.cluster.probe import OK, Health, probe
 from resolver.cluster.state import (
     NetworkState,
-    NodeState,
     data_paths,
     read_state,
     resident_bytes,
     running_network,
 )
+from resolver.model.address import format_address
 from resolver.model.errors import NetworkStateError
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
@@ -179,7 +179,7 @@ def _greet(state: NetworkState, health: Mapping[str, Health], seconds: float) ->
     enterprise, recursive = state.first_of("enterprise"), state.first_of("recursive")
     if enterprise and recursive:
         console.print(
-            f"HTTP of the recursive node  http://{_url_host(recursive)}:{recursive.http_port}/\n"
+            f"HTTP of the recursive node  http://{format_address(recursive.address, recursive.http_port)}/\n"
             f"try  wuhan resolve {enterprise.prefix}/000001 --trace"
         )
 
@@ -255,7 +255,3 @@ def _stay(launched: Launched, state: NetworkState) -> None:
 
 def _mebibytes(octets: int) -> str:
     return f"{octets / (1 << 20):,.0f} MiB"
-
-
-def _url_host(node: NodeState) -> str:
-    return f"[{node.address}]" if ":" in node.address else node.address

@@ -24,8 +24,8 @@ from resolver.client import (
     Trace,
     trace,
 )
-from resolver.client.address import format_address
 from resolver.client.trace import trace_to_json
+from resolver.model.address import format_address
 from resolver.model.errors import UpstreamError
 from resolver.model.identifier import Identifier, IdentifierRejected
 from resolver.model.text import printable

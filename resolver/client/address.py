@@ -30,11 +30,6 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def format_address(host: str, port: int) -> str:
-    """``host:port``, with brackets around IPv6."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 async def site_at(address: str, transport: str) -> Site:
     """A site of one server at ``address`` that speaks ``transport`` only.
 

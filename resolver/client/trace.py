@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from resolver.client.address import format_address, parse_address
+from resolver.client.address import parse_address
 from resolver.client.client import Client, Options
 from resolver.client.errors import ResolutionError, error_for
 from resolver.client.record import Record
+from resolver.model.address import format_address
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import ResolverError, UpstreamError
 from resolver.model.site import Protocol

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, overload
 
+from resolver.model.address import format_address
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout
 from resolver.model.handle import described_prefix, is_prefix_handle
@@ -21,7 +22,8 @@ def site_label(site: Site) -> str:
     """How a person knows a site: its name, if it has one, and its first server's address."""
     server = site.servers[0]
     port = server.port(Transport.TCP) or server.port(Transport.UDP) or server.port(Transport.HTTP)
-    address = f"{server.address}:{port}" if port else str(server.address)
+    host = str(server.address)
+    address = format_address(host, port) if port else host
     name = site.attribute("name")
     return f"{name} {address}" if name else address
 

@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from resolver.model.address import format_address
 from resolver.model.errors import UpstreamError
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE
 
@@ -17,7 +18,7 @@ class HttpPeer:
     """One peer, reached over HTTP."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._name: Final = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._name: Final = format_address(host, port)
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, octets: bytes) -> bytes:

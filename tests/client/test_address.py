@@ -4,7 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from resolver.client.address import format_address, parse_address, site_at
+from resolver.client.address import parse_address, site_at
+from resolver.model.address import format_address
 from resolver.model.errors import ConfigError, UpstreamError
 from resolver.model.site import Protocol
 
