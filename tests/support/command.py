@@ -1,0 +1,74 @@
+"""The ``wuhan`` command as people run it: a process of its own, with its own data folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+COMMAND = (sys.executable, "-m", "resolver.cli.main")
+COMMAND_S = 60
+
+
+def wuhan(
+    *arguments: str, data: Path, environ: dict[str, str] | None = None, text: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        input=text,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+        env={**os.environ, "WUHAN_DATA": str(data), **(environ or {})},
+    )
+
+
+def status_of(data: Path) -> dict[str, Any]:
+    """What ``wuhan status --json`` prints, whether all is well or not."""
+    shown = wuhan("status", "--json", data=data)
+    assert shown.stdout, shown.stderr
+    document: dict[str, Any] = json.loads(shown.stdout)
+    return document
+
+
+def node_of(data: Path, name: str) -> dict[str, Any]:
+    """One node of ``status_of``."""
+    (node,) = (node for node in status_of(data)["nodes"] if node["name"] == name)
+    return dict(node)
+
+
+@contextmanager
+def network(data: Path, *options: str) -> Iterator[Path]:
+    """A network on free ports, stopped at the end whatever happened."""
+    try:
+        started = wuhan("up", "--detach", "--base-port", "0", *options, data=data)
+        assert started.returncode == 0, started.stderr
+        yield data
+    finally:
+        wuhan("down", data=data)
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Within it, the process does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Look again and again until ``condition`` holds; fails after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"still not after {seconds:g} s"
+        time.sleep(0.02)
