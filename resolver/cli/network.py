@@ -178,8 +178,9 @@ def _greet(state: NetworkState, health: Mapping[str, Health], seconds: float) ->
     console.print("The prefixes are fictional; they are not allocations of any authority.")
     enterprise, recursive = state.first_of("enterprise"), state.first_of("recursive")
     if enterprise and recursive:
+        http = format_address(recursive.address, recursive.http_port)
         console.print(
-            f"HTTP of the recursive node  http://{format_address(recursive.address, recursive.http_port)}/\n"
+            f"HTTP of the recursive node  http://{http}/\n"
             f"try  wuhan resolve {enterprise.prefix}/000001 --trace"
         )
 
