@@ -14,12 +14,11 @@ from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
 from resolver.server.clock import Clock
 from resolver.server.driver import Driver, Exchange
+from resolver.server.notes import Notes
 from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer
 from resolver.wire.message import Message
-
-_log: Final = logging.getLogger(__name__)
 
 
 class NodeService:
@@ -36,6 +35,8 @@ class NodeService:
         self._endpoint: Final = Endpoint(node, secrets.token_bytes, signer)
         self._driver: Final = Driver(upstream, clock, self._counters)
         self._registry: Final = registry_of(_sources(node.state))
+        self._malformed: Final = Notes(self.name, logging.INFO)
+        self._failures: Final = Notes(self.name, logging.WARNING)
 
     def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages for one request message; awaitable when upstreams are to be asked."""
@@ -45,10 +46,10 @@ class NodeService:
             return self._resolve(handled, client, started)
         if isinstance(handled, Malformed):
             self._counters.rejected(client.transport, "malformed")
-            _log.info(
-                "%s: malformed message from %s over %s: %s",
-                self.name, client.host, client.transport, handled.reason,
-            )  # fmt: skip
+            self._malformed.note(
+                f"malformed message from {client.host} over {client.transport}: {handled.reason}",
+                self._clock.now(),
+            )
             return handled.messages
         self._count(handled.request, handled.answer, client, started, "local")
         return handled.messages
@@ -101,7 +102,7 @@ class NodeService:
         answer = await self._driver.resolve(pending)
         self._count(request, answer, client, started, "forwarded")
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
-            _log.warning("%s: %s", self.name, answer.body.message)
+            self._failures.note(answer.body.message or "error", self._clock.now())
         return answer
 
     def _count(
