@@ -273,6 +273,9 @@ def _data_from_json(value: object, place: str) -> bytes:
 
 # The other fields
 
+_LONGEST_NUMBER: Final = 20
+"""Characters; no field takes more, and longer texts are slow to read as numbers."""
+
 
 def _date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -322,8 +325,9 @@ def _references(value: object, place: str) -> tuple[Reference, ...]:
 
 def _integer(value: object, place: str) -> int:
     """A number; pyhandle and others write some of them as text."""
-    if isinstance(value, str) and value.removeprefix("-").isdecimal():
-        return int(value)
+    if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.isascii():
+        digits = value.removeprefix("-")
+        value = int(value) if digits.isdecimal() else value
     if not isinstance(value, int) or isinstance(value, bool):
         reject(place, f"{value!r} is no whole number")
     return value
