@@ -1,0 +1,68 @@
+"""What a data folder says about the network in it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resolver.cluster.state import (
+    data_paths,
+    new_state,
+    read_state,
+    resident_bytes,
+    running_network,
+    write_state,
+)
+from resolver.model.errors import NetworkStateError
+from resolver.topology.expand import expand
+from resolver.topology.load import load_network
+from resolver.topology.plan import DataPaths
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataPaths:
+    """A folder in which this process is the supervisor."""
+    paths = data_paths(tmp_path)
+    write_state(paths, new_state(expand(load_network("minimal", environ={})), "minimal"))
+    return paths
+
+
+def test_there_and_back(data: DataPaths):
+    state = running_network(data)
+    assert (state.network, [node.name for node in state.nodes][:2]) == (
+        "minimal",
+        ["root", "wuhan"],
+    )
+    first = state.first_of("secondary")
+    assert first is not None
+    assert first.name == "optics"
+    assert state.first_of("no such role") is None
+    with pytest.raises(NetworkStateError, match="has no node 'x'; it has root"):
+        state.node("x")
+
+
+def test_nothing_runs_in_an_empty_folder(tmp_path: Path):
+    assert read_state(data_paths(tmp_path)) is None
+    with pytest.raises(NetworkStateError, match=r"no network runs in .*; start one with: wuhan up"):
+        running_network(data_paths(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"started_at": 1.0}, {"pid": 2**22 + 1}])
+def test_another_process_is_not_the_supervisor(data: DataPaths, change: dict):
+    """Ids are used again: a process of that id that started at another time is another one."""
+    document = json.loads(data.state.read_text(encoding="utf-8"))
+    data.state.write_text(json.dumps({**document, **change}), encoding="utf-8")
+    assert read_state(data) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"nodes": [{"name": "x"}]}'])
+def test_a_file_that_cannot_be_understood(data: DataPaths, text: str):
+    data.state.write_text(text, encoding="utf-8")
+    with pytest.raises(NetworkStateError, match=r"cannot be read .*if no network runs here"):
+        read_state(data)
+
+
+def test_the_memory_of_processes_that_are_gone_is_none(data: DataPaths):
+    pid = running_network(data).pid
+    assert resident_bytes({pid}) > 1 << 20
+    assert resident_bytes({2**22 + 1}) == 0
