@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from resolver.cli.network import data_option
+from resolver.cli.options import data_option
 from resolver.cluster.state import data_paths, read_state
 from resolver.model.errors import ConfigError, NetworkStateError
 from resolver.topology.plan import DataPaths

@@ -3,12 +3,13 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
 from resolver.cli import output
+from resolver.cli.options import data_option
 from resolver.cluster.launch import Launched, launch, stop_network
 from resolver.cluster.probe import OK, Health, probe
 from resolver.cluster.state import (
@@ -23,25 +24,10 @@ from resolver.model.errors import NetworkStateError
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 
-DEFAULT_DATA: Final = ".wuhan"
 UNAVAILABLE: Final = 3
 _ROLES: Final = ("root", "top-level", "secondary", "enterprise", "recursive")
 
 _STYLES: Final = {OK: "green", "ready": "green", "restarting": "yellow", "failed": "red"}
-
-Command = Callable[..., Any]
-
-
-def data_option(command: Command) -> Command:
-    """The option that says where the network's files are."""
-    return click.option(
-        "--data",
-        default=DEFAULT_DATA,
-        show_default=True,
-        envvar="WUHAN_DATA",
-        type=click.Path(file_okay=False),
-        help="Data folder; nothing is written outside it.",
-    )(command)
 
 
 @click.command()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from resolver.cli.network import data_option
+from resolver.cli.options import data_option
 from resolver.cluster.sockets import bind_all
 from resolver.cluster.state import data_paths
 from resolver.server.host import run_host
