@@ -4,7 +4,8 @@ Rules: a store holds encoded value lists under folded handles and knows nothing 
 It is synchronous, at memory or mmap speed: a slow backend has to load at start and write behind.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from resolver.model.errors import StoreError, WireError
@@ -20,6 +21,15 @@ header, a digest and a signature, so that every stored record can be answered.""
 
 Record = tuple[str, ValueList]
 """A handle as spelt by who created it, and its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A record before and after; None where there is none."""
+
+    handle: str
+    before: ValueList | None
+    after: ValueList | None
 
 
 class RecordStore(Protocol):
@@ -43,6 +53,14 @@ class RecordStore(Protocol):
 
     def delete(self, handle: str) -> bool:
         """Remove the record of ``handle``, durably; whether there was one."""
+
+    def apply(self, changes: Sequence[Change]) -> list[bool]:
+        """Make ``changes`` one after the other in one durable transaction; for each whether it was
+        made: it is not if the record is not as it was before.
+
+        Raises:
+            StoreError: also when a record breaks a limit (``check_record``); nothing is changed.
+        """
 
     def handles(self, prefix: str = "") -> Iterator[str]:
         """The handles that start with ``prefix`` (in any case) in key order, as first spelt.
@@ -94,3 +112,10 @@ def check_record(handle: str, values: ValueList) -> None:
         if index in seen:
             raise StoreError(f"{handle} has two values of index {index}")
         seen.add(index)
+
+
+def same(one: ValueList | None, other: ValueList | None) -> bool:
+    """Whether two records are equal, or both missing."""
+    if one is None or other is None:
+        return one is other
+    return one.octets == other.octets

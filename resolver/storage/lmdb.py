@@ -15,7 +15,7 @@ Rules:
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -24,7 +24,7 @@ from typing import Final, TypeAlias, TypeVar
 import lmdb
 
 from resolver.model.errors import StoreError
-from resolver.storage.base import Record, check_record
+from resolver.storage.base import Change, Record, check_record, same
 from resolver.storage.layout import (
     fold_octets,
     key_of,
@@ -160,6 +160,13 @@ class LmdbStore:
         key = key_of(handle)
         return self._write(lambda txn: txn.delete(key, db=self._records))
 
+    def apply(self, changes: Sequence[Change]) -> list[bool]:
+        """See ``RecordStore``."""
+        for change in changes:
+            if change.after is not None:
+                check_record(change.handle, change.after)
+        return self._write(partial(self._apply, changes))
+
     def handles(self, prefix: str = "") -> Iterator[str]:
         """See ``RecordStore``."""
         for key, stored in self._stored(prefix):
@@ -192,6 +199,22 @@ class LmdbStore:
     def close(self) -> None:
         """See ``RecordStore``."""
         self._env.close()
+
+    def _apply(self, changes: Sequence[Change], txn: Txn) -> list[bool]:
+        made = []
+        for change in changes:
+            key = key_of(change.handle)
+            stored = txn.get(key, db=self._records)
+            now = None if stored is None else unpack_values(key, stored)
+            fits = same(now, change.before)
+            made.append(fits)
+            if fits and change.after is not None:
+                # A record keeps the spelling of who created it.
+                name = change.handle if stored is None else unpack_name(key, stored)
+                txn.put(key, pack(name, key, change.after), db=self._records)
+            elif fits:
+                txn.delete(key, db=self._records)
+        return made
 
     def _stored(self, prefix: str) -> Iterator[tuple[bytes, bytes]]:
         wanted = fold_octets(prefix)

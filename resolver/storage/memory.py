@@ -1,10 +1,10 @@
 """The store that forgets: for tests and networks without a data folder."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from resolver.model.errors import StoreError
-from resolver.storage.base import Record, check_record
+from resolver.storage.base import Change, Record, check_record, same
 from resolver.storage.layout import fold_octets, key_of
 from resolver.wire.values import ValueList
 
@@ -42,6 +42,25 @@ class MemoryStore:
             return False
         self._generation += 1
         return True
+
+    def apply(self, changes: Sequence[Change]) -> list[bool]:
+        """See ``RecordStore``."""
+        self._check_open()
+        for change in changes:
+            if change.after is not None:
+                check_record(change.handle, change.after)
+        made = []
+        for change in changes:
+            key = key_of(change.handle)
+            found = self._records.get(key)
+            fits = same(None if found is None else found[1], change.before)
+            made.append(fits)
+            if fits and change.after is not None:
+                self._records[key] = (found[0] if found else change.handle, change.after)
+            elif fits:
+                self._records.pop(key, None)
+        self._generation += any(made)
+        return made
 
     def handles(self, prefix: str = "") -> Iterator[str]:
         """See ``RecordStore``."""

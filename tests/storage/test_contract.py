@@ -16,7 +16,7 @@ from resolver.model.errors import ConfigError, StoreError
 from resolver.model.handle import fold
 from resolver.model.value import HandleValue
 from resolver.storage import BACKENDS, Record, RecordStore, open_store
-from resolver.storage.base import MAX_RECORD_OCTETS
+from resolver.storage.base import MAX_RECORD_OCTETS, Change
 from resolver.wire.values import ValueList
 
 PARTS = {"base", "layout", "transfer"}
@@ -284,3 +284,38 @@ def test_a_store_behaves_like_a_dict(store: RecordStore, data: list[tuple[bool, 
     expected = [model[key] for key in sorted(model, key=lambda name: name.encode())]
     assert list(store.records()) == expected
     assert all(store.get(key) == found for key, (_, found) in model.items())
+
+
+def test_changes_are_made_where_the_record_is_as_it_was(store: RecordStore) -> None:
+    store.put_many([("88.901.1/A", values("a")), ("88.901.1/b", values("b"))])
+    made = store.apply(
+        [
+            Change("88.901.1/new", None, values("new")),
+            Change("88.901.1/a", values("a"), values("a2")),
+            Change("88.901.1/b", values("b"), None),
+            Change("88.901.1/a", values("a"), values("a3")),
+            Change("88.901.1/b", values("b"), values("b2")),
+            Change("88.901.1/new", None, values("other")),
+            Change("88.901.1/none", None, None),
+        ]
+    )
+    assert made == [True, True, True, False, False, False, True]
+    assert list(store.records()) == [
+        ("88.901.1/A", values("a2")),
+        ("88.901.1/new", values("new")),
+    ]
+
+
+def test_changes_that_are_not_made_are_no_change(store: RecordStore) -> None:
+    store.put_many([("88.901.1/a", values("a"))])
+    generation = store.generation()
+    assert store.apply([Change("88.901.1/a", None, values("x"))]) == [False]
+    assert store.generation() == generation
+    assert store.apply([]) == []
+
+
+def test_a_change_that_cannot_be_stored_stops_all(store: RecordStore) -> None:
+    too_long = Change("x" * 3000, None, values("x"))
+    with pytest.raises(StoreError, match="at most 2048"):
+        store.apply([Change("88.901.1/a", None, values("a")), too_long])
+    assert store.count() == 0
