@@ -29,9 +29,10 @@ from resolver.model.errors import (
 )
 from resolver.model.handle import fold
 from resolver.model.site import Site
-from resolver.resolution import Ask, Done, Limits, Question, Resolution
+from resolver.resolution import Ask, Limits, Question, Resolution
 from resolver.resolution.routing import referral_sites
 from resolver.resolution.trace import hop_of, leading_to
+from resolver.upstream.driving import drive, no_commit
 from resolver.upstream.exchange import LIFETIME_S, PEERS, Upstream
 from resolver.wire.answer import Answer, Hop
 from resolver.wire.bodies import (
@@ -268,15 +269,13 @@ class Client:
         """What the tree says to ``question``, asked from here."""
         limits = Limits(deadline_s=self.timeout)
         resolution = Resolution(question, await self._known_routes(), limits)
-        step = resolution.start(time.monotonic(), int(time.time()))
-        while not isinstance(step, Done):
-            try:
-                reply = await self._upstream.exchange(step)
-            except UpstreamError as error:
-                step = resolution.failed(error, time.monotonic())
-            else:
-                step = resolution.received(reply, time.monotonic())
-        return step.answer
+        return await drive(
+            resolution,
+            self._upstream.exchange,
+            no_commit,
+            now=time.monotonic,
+            unix_now=lambda: int(time.time()),
+        )
 
     async def _server_site(self) -> Site:
         if self.server is None:

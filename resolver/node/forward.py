@@ -65,7 +65,7 @@ class Forward:
 
         return Pending(
             key=replace(exact, handle=fold(exact.handle)),
-            resolution=lambda: Resolution(exact, self._routes, self._state.limits),
+            process=lambda: Resolution(exact, self._routes, self._state.limits),
             settle=lambda answer, now, unix_now: None,
             finish=finish,
         )
@@ -103,7 +103,7 @@ class Forward:
 
         return Pending(
             key=replace(question, handle=fold(handle), recursion_count=0),
-            resolution=lambda: Resolution(question, self._routes, self._state.limits),
+            process=lambda: Resolution(question, self._routes, self._state.limits),
             settle=settle,
             finish=finish,
         )

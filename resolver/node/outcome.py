@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from resolver.model.codes import ResponseCode
-from resolver.resolution import Resolution
+from resolver.resolution import Process
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer
 from resolver.wire.message import Message
@@ -17,14 +17,14 @@ class Pending:
 
     Attributes:
         key: requests with equal keys may share one resolution.
-        resolution: makes the resolution, not yet started.
-        settle: called once with the resolution's answer, ``now`` and ``unix_now``: keeps it.
-        finish: called for every request that waited, with the resolution's answer: makes that
+        process: makes what comes to the answer, not yet started.
+        settle: called once with the process's answer, ``now`` and ``unix_now``: keeps it.
+        finish: called for every request that waited, with the process's answer: makes that
             request's own.
     """
 
     key: Hashable
-    resolution: Callable[[], Resolution]
+    process: Callable[[], Process]
     settle: Callable[[Answer, float, int], None]
     finish: Callable[[Answer], Answer]
 

@@ -1,5 +1,6 @@
 """Global resolution, sans-IO: from an identifier to its values through the tree of nodes."""
 
+from resolver.resolution.process import Plan, Process, Stop
 from resolver.resolution.resolution import (
     Limits,
     Question,
@@ -7,18 +8,24 @@ from resolver.resolution.resolution import (
     Routes,
 )
 from resolver.resolution.routing import route_from_values
-from resolver.resolution.steps import Ask, Done, Reply, Step
+from resolver.resolution.steps import Ask, Commit, Done, Outcome, Reply, Step, Work
 from resolver.resolution.trace import site_label
 
 __all__ = [
     "Ask",
+    "Commit",
     "Done",
     "Limits",
+    "Outcome",
+    "Plan",
+    "Process",
     "Question",
     "Reply",
     "Resolution",
     "Routes",
     "Step",
+    "Stop",
+    "Work",
     "route_from_values",
     "site_label",
 ]

@@ -18,9 +18,8 @@ twice to the same place. Upstreams are asked without RECU: a node that recursed 
 close a loop that nobody counts.
 """
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from resolver.cache.routes import Route
 from resolver.model.codes import OpFlag, ResponseCode
@@ -35,6 +34,7 @@ from resolver.model.handle import (
     prefix_of,
 )
 from resolver.model.site import Site
+from resolver.resolution.process import Plan, Process, Stop
 from resolver.resolution.routing import (
     DELEGATION_SERVICE_TYPE,
     ROUTE_TYPES,
@@ -45,7 +45,7 @@ from resolver.resolution.routing import (
     sites_in,
     text_of,
 )
-from resolver.resolution.steps import Ask, Done, Reply, Step
+from resolver.resolution.steps import Ask, Reply
 from resolver.resolution.trace import NOT_FOUND, REFERRALS, Trail
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ReferralAnswer, ResolveRequest
@@ -59,9 +59,6 @@ _TRY_NEXT_SITE: Final = frozenset(
         ResponseCode.NOT_RESPONSIBLE,
     }
 )
-
-T = TypeVar("T")
-Plan = Generator[Ask, Reply | UpstreamError, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,62 +103,30 @@ class Routes(Protocol):
         """Keep ``route``, and return it as kept."""
 
 
-class _Stop(Exception):
-    """Ends the plan with this answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer: Final = answer
-
-
-class Resolution:
-    """One question on its way through the tree.
-
-    ``start`` gives the first step; after each ``Ask`` call ``received`` or ``failed`` for the
-    next, until a step is ``Done``.
-    """
+class Resolution(Process):
+    """One question on its way through the tree."""
 
     def __init__(self, question: Question, routes: Routes, limits: Limits | None = None) -> None:
+        super().__init__()
         self.question: Final = question
         self._routes: Final = routes
         self._limits: Final = limits or Limits()
+        self._trail: Final = Trail()
         self._asks = 0
         self._depth = 0
-        self._now = 0.0
-        self._started_at = 0.0
-        self._plan: Final = self._run()
 
-    def start(self, now: float, unix_now: int) -> Step:
-        """The first step; ``now`` in seconds of a monotonic clock, ``unix_now`` in unix seconds."""
-        self._now = self._started_at = now
-        self._unix_now = unix_now
-        self._trail = Trail(unix_now)
-        return self._advance(None)
-
-    def received(self, reply: Reply, now: float) -> Step:
-        """The next step after ``reply`` to the last ``Ask``."""
-        self._now = now
-        return self._advance(reply)
-
-    def failed(self, error: UpstreamError, now: float) -> Step:
-        """The next step after the last ``Ask`` brought no usable reply."""
-        self._now = now
-        return self._advance(error)
-
-    def _advance(self, outcome: Reply | UpstreamError | None) -> Step:
-        try:
-            return next(self._plan) if outcome is None else self._plan.send(outcome)
-        except StopIteration as end:
-            answer: Answer = end.value
-        except _Stop as stop:
-            answer = stop.answer
+    def concluded(self, answer: Answer) -> Answer:
+        """The answer with the way it took."""
+        self._trail.unix_now = self.unix_now
         answer.hops = self._trail
-        answer.seconds = self._now - self._started_at
+        answer.seconds = self.now - self.started_at
         answer.recursion_count = self.question.recursion_count + 1
-        return Done(answer)
+        return answer
 
     # The plan
 
-    def _run(self) -> Plan[Answer]:
+    def run(self) -> Plan[Answer]:
+        """See ``Process``."""
         question = self.question
         handle = canonical(question.handle)
         if is_prefix_handle(handle):
@@ -182,12 +147,12 @@ class Resolution:
     ) -> Plan[Message]:
         """Ask whoever holds the identifiers of the handle's prefix."""
         prefix = fold(prefix_of(handle))
-        cached = None if self.question.authoritative else self._routes.get(prefix, self._now)
+        cached = None if self.question.authoritative else self._routes.get(prefix, self.now)
         if cached is not None:
             sites = yield from self._sites_of(cached)
             try:
                 return (yield from self._ask(sites, handle, types, indexes))
-            except _Stop:
+            except Stop:
                 # The cached route may be out of date: look once more, and give up
                 # only if it still says the same.
                 fresh = yield from self._fetch_route(prefix)
@@ -216,14 +181,14 @@ class Resolution:
         """The sites that hold ``0.NA/<prefix>``: walk down from the nearest known delegation."""
         prefix = fold(prefix)
         parent = parent_prefix(prefix)
-        above = self._routes.delegation_above(prefix, self._now)
+        above = self._routes.delegation_above(prefix, self.now)
         if above is None:
             raise _stop(ResponseCode.ERROR, f"nobody is known to ask about the prefix {prefix}")
         at = above.prefix
         sites = yield from self._delegation_of(above)
         while at != parent:
             at = _one_level_below(at, prefix)
-            route = self._routes.get(at, self._now)
+            route = self._routes.get(at, self.now)
             if route is None:
                 message = yield from self._ask(sites, prefix_handle(at), ROUTE_TYPES, ())
                 route = self._learn(at, message)
@@ -248,12 +213,12 @@ class Resolution:
         """The route that the reply about ``0.NA/<prefix>`` tells, put into the route cache."""
         body = message.body
         if isinstance(body, RecordAnswer) and message.response_code == ResponseCode.SUCCESS:
-            route = route_from_values(prefix, body.values, self._unix_now)
+            route = route_from_values(prefix, body.values, self.unix_now)
         elif message.response_code in NOT_FOUND:
             route = Route(prefix, exists=message.response_code == ResponseCode.VALUES_NOT_FOUND)
         else:
-            raise _Stop(self._conclude(message))
-        return self._routes.put(route, self._now)
+            raise Stop(self._conclude(message))
+        return self._routes.put(route, self.now)
 
     def _sites_of_service(self, service: str) -> Plan[tuple[Site, ...]]:
         """The sites that a service handle names (HS_SERV, response code 302)."""
@@ -306,6 +271,7 @@ class Resolution:
         troubles: list[str] = []
         for site in sorted(sites, key=lambda s: not s.is_primary):
             outcome = yield self._next_ask(site, request)
+            assert isinstance(outcome, Reply | UpstreamError)
             self._trail.note(site, request, outcome)
             if isinstance(outcome, UpstreamError):
                 troubles.append(str(outcome))
@@ -314,7 +280,7 @@ class Resolution:
                 return outcome.message
             refused = outcome.message
         if refused is not None:
-            raise _Stop(self._conclude(refused))
+            raise Stop(self._conclude(refused))
         raise _stop(
             ResponseCode.ERROR,
             f"nobody answered for {request.handle}: {'; '.join(troubles) or 'it has no sites'}",
@@ -322,7 +288,7 @@ class Resolution:
 
     def _next_ask(self, site: Site, request: ResolveRequest) -> Ask:
         limits, question = self._limits, self.question
-        left = self._started_at + limits.deadline_s - self._now
+        left = self.started_at + limits.deadline_s - self.now
         if left <= 0:
             raise _stop(
                 ResponseCode.ERROR,
@@ -371,7 +337,7 @@ class Resolution:
                 code,
                 RecordAnswer(self.question.handle, body.values),
                 authoritative=authoritative,
-                ttl=body.values.lifetime(self._unix_now),
+                ttl=body.values.lifetime(self.unix_now),
             )
         if code == ResponseCode.AUTHENTICATION_NEEDED:
             # The challenge belongs to the upstream; whoever asked us cannot answer it.
@@ -391,5 +357,5 @@ def _one_level_below(ancestor: str, prefix: str) -> str:
     return prefix if end < 0 else prefix[:end]
 
 
-def _stop(code: int, message: str) -> _Stop:
-    return _Stop(Answer(code, ErrorAnswer(message)))
+def _stop(code: int, message: str) -> Stop:
+    return Stop(Answer(code, ErrorAnswer(message)))

@@ -1,13 +1,15 @@
-"""What a resolution and its driver say to each other.
+"""What a process (a resolution, a change of a record) and its driver say to each other.
 
-Rules: a resolution never performs I/O and never reads a clock; the driver never decides. The
-driver carries out each ``Ask``, hands back a ``Reply`` or an ``UpstreamError``, and stops at
-``Done``.
+Rules: a process never performs I/O, never waits and never reads a clock; the driver never decides.
+The driver carries out each step, hands back what came of it, and stops at ``Done``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from resolver.model.errors import ResolverError
 from resolver.model.site import Site
+from resolver.storage.base import Change
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ResolveRequest
 from resolver.wire.message import Message
@@ -56,4 +58,24 @@ class Done:
     answer: Answer
 
 
-Step = Ask | Done
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that takes long, to be called on a thread of its own; it brings nothing back."""
+
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A change to be written durably; brings back whether it was, or a StoreError.
+
+    It is not if the record is no longer as it was before.
+    """
+
+    change: Change
+
+
+Step = Ask | Work | Commit | Done
+Outcome = Reply | bool | None | ResolverError
+"""What comes of a step: a reply or an UpstreamError, nothing, whether it was written or a
+StoreError."""

@@ -65,8 +65,8 @@ class Trail(Sequence[Hop]):
     a cold resolution; so what happened is noted, and told on demand.
     """
 
-    def __init__(self, unix_now: int) -> None:
-        self._unix_now: Final = unix_now
+    def __init__(self) -> None:
+        self.unix_now = 0
         self._noted: Final[list[tuple[Site, ResolveRequest, Reply | UpstreamError]]] = []
         self._led_to: Final[dict[int, tuple[Site, ...]]] = {}
 
@@ -91,7 +91,7 @@ class Trail(Sequence[Hop]):
 
     def __iter__(self) -> Iterator[Hop]:
         for number, (site, request, outcome) in enumerate(self._noted):
-            hop = hop_of(site, request, outcome, self._unix_now)
+            hop = hop_of(site, request, outcome, self.unix_now)
             yield leading_to(hop, self._led_to.get(number, ()))
 
 

@@ -1,8 +1,7 @@
-"""Carries out resolutions: the loop between a ``Resolution`` and the upstreams.
+"""Carries out what takes several steps: resolutions, and changes of records.
 
-Rules: the driver never decides what to ask. Equal questions share one task (coalescing); a client
-that goes away takes only itself. A defect in a resolution becomes response code 2 and a line in
-the log, never a hang.
+Rules: the driver never decides. Equal questions share one task (coalescing); a client that goes
+away takes only itself. A defect becomes response code 2 and a line in the log, never a hang.
 """
 
 import asyncio
@@ -11,11 +10,12 @@ from collections.abc import Hashable
 from typing import Final, Protocol
 
 from resolver.model.codes import ResponseCode
-from resolver.model.errors import UpstreamError
 from resolver.node.outcome import Pending
-from resolver.resolution import Ask, Done, Reply, Resolution
+from resolver.resolution import Ask, Reply
 from resolver.server.clock import Clock
+from resolver.server.writer import Writer
 from resolver.telemetry.counters import Counters
+from resolver.upstream.driving import drive
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ErrorAnswer
 
@@ -29,24 +29,14 @@ class Exchange(Protocol):
         """The reply; raises UpstreamError when there is none within ``ask.timeout``."""
 
 
-async def drive(resolution: Resolution, upstream: Exchange, clock: Clock) -> Answer:
-    """Carry ``resolution`` out to its end."""
-    step = resolution.start(clock.now(), clock.unix())
-    while not isinstance(step, Done):
-        try:
-            reply = await upstream.exchange(step)
-        except UpstreamError as error:
-            step = resolution.failed(error, clock.now())
-        else:
-            step = resolution.received(reply, clock.now())
-    return step.answer
-
-
 class Driver:
     """Runs the pending answers of one node."""
 
-    def __init__(self, upstream: Exchange, clock: Clock, counters: Counters) -> None:
+    def __init__(
+        self, upstream: Exchange, writer: Writer, clock: Clock, counters: Counters
+    ) -> None:
         self._upstream: Final = upstream
+        self._writer: Final = writer
         self._clock: Final = clock
         self._counters: Final = counters
         self._running: Final[dict[Hashable, asyncio.Task[Answer]]] = {}
@@ -65,12 +55,19 @@ class Driver:
     async def close(self) -> None:
         """Wait for what is running; its deadline bounds the wait."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._writer.close()
 
     async def _run(self, pending: Pending) -> Answer:
         try:
-            answer = await drive(pending.resolution(), self._upstream, self._clock)
+            answer = await drive(
+                pending.process(),
+                self._upstream.exchange,
+                self._writer.commit,
+                now=self._clock.now,
+                unix_now=self._clock.unix,
+            )
         except Exception:
-            _log.exception("a resolution failed by a defect of this program: %r", pending.key)
+            _log.exception("a request failed by a defect of this program: %r", pending.key)
             return Answer(ResponseCode.ERROR, ErrorAnswer("internal error, see the node's log"))
         pending.settle(answer, self._clock.now(), self._clock.unix())
         return answer

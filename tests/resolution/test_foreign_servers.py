@@ -64,9 +64,9 @@ class Play:
             outcome = self.server(step)
             if isinstance(outcome, UpstreamError):
                 self.now += step.timeout
-                step = resolution.failed(outcome, self.now)
+                step = resolution.resume(outcome, self.now)
             else:
-                step = resolution.received(Reply(outcome, "127.0.0.1:1", "tcp", 0.01), self.now)
+                step = resolution.resume(Reply(outcome, "127.0.0.1:1", "tcp", 0.01), self.now)
         return step.answer
 
 

@@ -10,6 +10,8 @@ from resolver.node.outcome import Pending
 from resolver.resolution import Ask, Question, Reply, Resolution
 from resolver.server.clock import SystemClock
 from resolver.server.driver import Driver
+from resolver.server.writer import Writer
+from resolver.storage.memory import MemoryStore
 from resolver.telemetry.counters import Counters
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ErrorAnswer
@@ -44,14 +46,14 @@ def gate() -> Gate:
 
 @pytest.fixture
 def driver(gate: Gate, counters: Counters) -> Driver:
-    return Driver(gate, SystemClock(), counters)
+    return Driver(gate, Writer(MemoryStore()), SystemClock(), counters)
 
 
 def pending(gate: Gate, key: str = HANDLE) -> Pending:
     state = gate.network.states["recursive"]
     return Pending(
         key=key,
-        resolution=lambda: Resolution(Question(HANDLE), state.routes),
+        process=lambda: Resolution(Question(HANDLE), state.routes),
         settle=lambda answer, now, unix_now: None,
         finish=lambda answer: answer,
     )

@@ -16,7 +16,7 @@ from resolver.node.endpoint import Endpoint, Malformed, Replied, Waiting
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
-from resolver.resolution import Ask, Done, Limits, Reply
+from resolver.resolution import Ask, Commit, Done, Limits, Outcome, Reply, Work
 from resolver.server.roles import ROLES
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ResolveRequest
@@ -88,9 +88,7 @@ class MemoryNetwork:
             limits=limits,
         )
         self.states[name] = state
-        self.endpoints[name] = Endpoint(
-            Node(state, ROLES[role].chain), lambda count: b"\x07" * count
-        )
+        self.endpoints[name] = Endpoint(Node(state, ROLES[role].chain))
         return state
 
     @staticmethod
@@ -134,13 +132,17 @@ class MemoryNetwork:
         return decode_message(self.send_octets(name, encode_message(message)))
 
     def send_octets(self, name: str, octets: bytes) -> bytes:
-        """The reply octets of node ``name``."""
+        """The reply octets of node ``name``, of the first message."""
+        return self.send_all(name, octets)[0]
+
+    def send_all(self, name: str, octets: bytes) -> list[bytes]:
+        """The reply octets of node ``name``, message by message."""
         handled = self.endpoints[name].receive(octets, CLIENT, self.now, self.unix_now)
         match handled:
             case Replied() | Malformed():
-                return handled.messages[0]
+                return handled.messages
             case Waiting():
-                return handled.encode(self.settle(handled.pending), self.unix_now)[0]
+                return handled.encode(self.settle(name, handled.pending), self.unix_now)
 
     def ask(self, name: str, handle: str, *, flags: int = OpFlag.PUBL, **body: tuple) -> Answer:
         """The answer of node ``name`` as an object, with cache state and hops."""
@@ -151,22 +153,29 @@ class MemoryNetwork:
             body=ResolveRequest(handle, **body),
         )
         outcome = self.endpoints[name].ask(request, CLIENT, self.now, self.unix_now)
-        return outcome if isinstance(outcome, Answer) else self.settle(outcome)
+        return outcome if isinstance(outcome, Answer) else self.settle(name, outcome)
 
-    def settle(self, pending: Pending) -> Answer:
-        """Drive a pending answer to its end."""
-        resolution = pending.resolution()
-        step = resolution.start(self.now, self.unix_now)
+    def settle(self, name: str, pending: Pending) -> Answer:
+        """Drive a pending answer of node ``name`` to its end."""
+        process = pending.process()
+        step = process.start(self.now, self.unix_now)
         while not isinstance(step, Done):
-            try:
-                reply = self.exchange(step)
-            except UpstreamTimeout as error:
-                self.now += step.timeout
-                step = resolution.failed(error, self.now)
-            else:
-                step = resolution.received(reply, self.now)
+            step = process.resume(self._outcome(name, step), self.now)
         pending.settle(step.answer, self.now, self.unix_now)
         return pending.finish(step.answer)
+
+    def _outcome(self, name: str, step: Ask | Work | Commit) -> Outcome:
+        match step:
+            case Work():
+                return step.run()
+            case Commit():
+                return self.states[name].store.apply([step.change])[0]
+            case Ask():
+                try:
+                    return self.exchange(step)
+                except UpstreamTimeout as error:
+                    self.now += step.timeout
+                    return error
 
 
 def four_tiers(**limits: float) -> MemoryNetwork:

@@ -1,0 +1,62 @@
+"""Durable writes of one node, as many as wait in one transaction (group commit).
+
+Rules: a change is acknowledged when it is on disk, not before. What arrives while a transaction is
+being written waits for the next one, together; so the disk is waited for once for all of them.
+Transactions are written on a thread of their own; readers never wait.
+"""
+
+import asyncio
+from typing import Final
+
+from resolver.model.errors import StoreError
+from resolver.storage.base import Change, RecordStore, check_record
+
+
+class Writer:
+    """Writes the changes of one node."""
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store: Final = store
+        self._waiting: list[tuple[Change, asyncio.Future[bool]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def commit(self, change: Change) -> bool:
+        """Write ``change``; whether it was: not if the record is no longer as it was before.
+
+        Raises:
+            StoreError: it cannot be written; nothing has changed.
+        """
+        if change.after is not None:
+            # Checked here, so that one record that is too long does not fail the others.
+            check_record(change.handle, change.after)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append((change, done))
+        if self._running is None:
+            self._running = loop.create_task(self._run())
+        return await done
+
+    async def close(self) -> None:
+        """Wait until everything is written."""
+        if self._running is not None:
+            await self._running
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                changes = [change for change, _ in batch]
+                made: list[bool] | StoreError
+                try:
+                    made = await asyncio.to_thread(self._store.apply, changes)
+                except StoreError as error:
+                    made = error
+                for number, (_, done) in enumerate(batch):
+                    if done.done():
+                        continue  # who asked has left; it is written all the same
+                    if isinstance(made, StoreError):
+                        done.set_exception(made)
+                    else:
+                        done.set_result(made[number])
+        finally:
+            self._running = None
