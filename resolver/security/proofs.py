@@ -1,0 +1,104 @@
+"""Whether an answer to a challenge proves possession of a key (docs/protocol.md §9).
+
+Rules: a proof that cannot be checked proves nothing; nothing here raises for what a client sent.
+The cryptography library is imported when the first signature is checked, as most nodes never
+check one.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Final
+
+from resolver.model.errors import WireError
+from resolver.model.value import HandleValue
+from resolver.wire.proof import MacProof, Pbkdf2Proof, Proof, SignatureProof
+from resolver.wire.typed import DsaPublicKey, PublicKey, RsaPublicKey, decode_public_key
+
+SECRET_KEY: Final = "HS_SECKEY"
+PUBLIC_KEY: Final = "HS_PUBKEY"
+KEY_TYPES: Final = (PUBLIC_KEY, SECRET_KEY)
+
+MAX_ITERATIONS: Final = 100_000
+"""Of PBKDF2; clients take 10,000. More would let anybody keep the node busy."""
+
+_KEY_BITS: Final = range(128, 513)
+_MAX_SALT: Final = 256
+
+_BY_CODE: Final[dict[int | None, Callable[..., "hashlib._Hash"]]] = {
+    None: hashlib.md5,
+    1: hashlib.md5,
+    2: hashlib.sha1,
+    3: hashlib.sha256,
+}
+_HMAC_BY_CODE: Final = {0x12: "sha1", 0x13: "sha256"}
+
+
+def proves(proof: Proof, key: HandleValue, challenge: bytes) -> bool:
+    """Whether ``proof`` was made with the key in the value ``key`` over ``challenge``.
+
+    Takes up to 50 ms: key stretching is meant to be slow.
+    """
+    match proof, key.type.upper():
+        case SignatureProof(), "HS_PUBKEY":
+            try:
+                public = decode_public_key(key.data)
+            except WireError:
+                return False
+            return _signed(proof, public, challenge)
+        case ((MacProof() | Pbkdf2Proof()), "HS_SECKEY"):
+            expected = _mac(proof, key.data, challenge)
+            return expected is not None and hmac.compare_digest(expected, proof.mac)
+    return False
+
+
+def _mac(proof: MacProof | Pbkdf2Proof, secret: bytes, challenge: bytes) -> bytes | None:
+    if isinstance(proof, Pbkdf2Proof):
+        if (
+            not 0 < proof.iterations <= MAX_ITERATIONS
+            or proof.key_bits not in _KEY_BITS
+            or len(proof.salt) > _MAX_SALT
+        ):
+            return None
+        stretched = hashlib.pbkdf2_hmac(
+            "sha1", secret, proof.salt, proof.iterations, proof.key_bits // 8
+        )
+        return hmac.digest(stretched, challenge, "sha1")
+    if proof.code in _HMAC_BY_CODE:
+        return hmac.digest(secret, challenge, _HMAC_BY_CODE[proof.code])
+    make = _BY_CODE.get(proof.code)
+    return None if make is None else make(secret + challenge + secret).digest()
+
+
+def _signed(proof: SignatureProof, public: PublicKey, challenge: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import dsa, padding, rsa
+
+    algorithm: hashes.HashAlgorithm
+    match proof.hash_algorithm.upper().replace("-", ""):
+        case "SHA256":
+            algorithm = hashes.SHA256()
+        case "SHA1":
+            algorithm = hashes.SHA1()
+        case _:
+            return False
+    try:
+        if isinstance(public, RsaPublicKey):
+            numbers = rsa.RSAPublicNumbers(_number(public.exponent), _number(public.modulus))
+            numbers.public_key().verify(proof.signature, challenge, padding.PKCS1v15(), algorithm)
+        elif isinstance(public, DsaPublicKey):
+            parameters = dsa.DSAParameterNumbers(
+                _number(public.p), _number(public.q), _number(public.g)
+            )
+            key = dsa.DSAPublicNumbers(_number(public.y), parameters).public_key()
+            key.verify(proof.signature, challenge, algorithm)
+        else:
+            return False
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+        return False
+    return True
+
+
+def _number(octets: bytes) -> int:
+    return int.from_bytes(octets, "big")
