@@ -1,0 +1,393 @@
+"""An administrative request on its way: checks, rights, proof, and the change itself.
+
+The order is the reference server's (docs/protocol.md §10). What can be refused without knowing who
+asks is refused at once (``preliminary``). Then comes a challenge, and with its answer
+``Administration``: is this one of the administrators with the rights it takes (400 if not), does
+the answer prove the key (403 if not), and only then whether the change is possible.
+
+A change is written only if the record still is as it was when the checks were made; else the
+checks are made again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+from uuid import UUID
+
+from resolver.model.codes import OpCode, OpFlag, ResponseCode
+from resolver.model.errors import StoreError
+from resolver.model.handle import (
+    MAX_HANDLE_OCTETS,
+    canonical,
+    described_prefix,
+    is_prefix_handle,
+    parent_prefix,
+    prefix_handle,
+    prefix_of,
+)
+from resolver.model.site import AdminRight
+from resolver.model.value import HandleValue, Reference
+from resolver.registry import edits
+from resolver.registry.edits import Edit, Refusal
+from resolver.registry.rights import administrators, is_same_key, may
+from resolver.resolution import (
+    Commit,
+    Done,
+    Limits,
+    Plan,
+    Process,
+    Question,
+    Resolution,
+    Routes,
+    Stop,
+    Work,
+)
+from resolver.security import KEY_TYPES, proves
+from resolver.storage.base import RecordStore
+from resolver.wire.answer import Answer
+from resolver.wire.bodies import (
+    Body,
+    EmptyBody,
+    ErrorAnswer,
+    HandleAnswer,
+    HandleRequest,
+    HandlesAnswer,
+    RecordAnswer,
+    RecordRequest,
+    RemoveRequest,
+    ResolveRequest,
+)
+from resolver.wire.cursor import encode_text
+from resolver.wire.message import Message
+from resolver.wire.proof import Proof
+from resolver.wire.values import ValueList
+
+OPERATIONS: Final = frozenset(
+    {
+        OpCode.CREATE_HANDLE,
+        OpCode.DELETE_HANDLE,
+        OpCode.ADD_VALUE,
+        OpCode.REMOVE_VALUE,
+        OpCode.MODIFY_VALUE,
+        OpCode.LIST_HANDLES,
+    }
+)
+MAX_ATTEMPTS: Final = 20
+"""To change a record that others keep changing."""
+
+_AFTER_PROOF: Final = frozenset(
+    {
+        (OpCode.ADD_VALUE, ResponseCode.VALUE_EXISTS),
+        (OpCode.REMOVE_VALUE, ResponseCode.VALUES_NOT_FOUND),
+        (OpCode.DELETE_HANDLE, ResponseCode.HANDLE_NOT_FOUND),
+    }
+)
+"""Refusals that only somebody who has proved who they are gets to see."""
+
+_LEAST_RIGHT: Final = {
+    OpCode.ADD_VALUE: AdminRight.ADD_VALUE,
+    OpCode.REMOVE_VALUE: AdminRight.REMOVE_VALUE,
+}
+
+
+class Holdings(Protocol):
+    """What the node holds (``resolver.node.state.NodeState``)."""
+
+    @property
+    def store(self) -> RecordStore:
+        """Its records."""
+
+    @property
+    def administrators(self) -> tuple[Reference, ...]:
+        """Keys that may do everything here."""
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds of one resolution."""
+
+    def holds(self, handle: str) -> bool:
+        """Whether ``handle`` would live here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody who says they are ``user``, and proves it over ``challenge``."""
+
+    user: Reference
+    proof: Proof
+    challenge: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a request comes to with the record as it is now.
+
+    Attributes:
+        ruled_by: the handle whose administrators may do it; None if its record is missing and
+            there is nobody to ask.
+        rights: they need.
+        outcome: what is to be done: an edit, or a list of the handles that begin like this; or
+            the answer if nothing is.
+    """
+
+    ruled_by: str | None
+    rights: int
+    outcome: Edit | Answer | str
+
+
+def handle_of(request: Message) -> str:
+    """The handle that an administrative or resolve request is about."""
+    body = request.body
+    assert isinstance(body, ResolveRequest | RecordRequest | RemoveRequest | HandleRequest)
+    return canonical(body.handle)
+
+
+def preliminary(request: Message, holdings: Holdings, unix_now: int) -> Answer | Edit | None:
+    """What can be said without knowing who asks: a refusal, an edit that everybody may make, or
+    None: the one who asks has to prove who they are."""
+    handle = handle_of(request)
+    refusal = _unfit(handle)
+    if refusal is not None:
+        return refused(refusal)
+    if request.op_code == OpCode.LIST_HANDLES:
+        prefix = described_prefix(handle) if is_prefix_handle(handle) else prefix_of(handle)
+        probe = f"{prefix}/"
+        return None if holdings.holds(probe) else refused(_NOT_HERE)
+    if not holdings.holds(handle):
+        return refused(_NOT_HERE)
+    if isinstance(request.body, RecordRequest):
+        refusal = edits.checked_values(request.body.values)
+        if refusal is not None:
+            return refused(refusal)
+    edit = _edit(request, handle, holdings.store.get(handle), unix_now)
+    if isinstance(edit, Refusal):
+        return None if (request.op_code, edit.code) in _AFTER_PROOF else refused(edit)
+    if edits.read_only(edit):
+        return refused(Refusal(ResponseCode.INSUFFICIENT_PERMISSION, "Value is read-only"))
+    return edit if edit.public else None
+
+
+class PublicChange(Process):
+    """An edit that everybody may make."""
+
+    def __init__(self, request: Message, holdings: Holdings) -> None:
+        super().__init__()
+        self._request: Final = request
+        self._holdings: Final = holdings
+
+    def run(self) -> Plan[Answer]:
+        """See ``Process``."""
+        for _ in range(MAX_ATTEMPTS):
+            edit = preliminary(self._request, self._holdings, self.unix_now)
+            if isinstance(edit, Answer):
+                return edit
+            if edit is None:
+                return refused(Refusal(ResponseCode.AUTHENTICATION_NEEDED))
+            if (yield from committed(edit)):
+                return _done(self._request, edit)
+        return _too_busy(self._request)
+
+
+class Administration(Process):
+    """A request whose author has answered the challenge."""
+
+    def __init__(
+        self,
+        request: Message,
+        claim: Claim,
+        holdings: Holdings,
+        routes: Routes,
+        random: Callable[[int], bytes],
+        reader: Callable[[Message, ValueList], Answer],
+    ) -> None:
+        """
+        Args:
+            request: what is wanted, with its handle as it was asked.
+            random: for the suffix of a minted handle.
+            reader: the answer to a resolve request with all rights.
+        """
+        super().__init__()
+        self._request: Final = request
+        self._claim: Final = claim
+        self._holdings: Final = holdings
+        self._routes: Final = routes
+        self._reader: Final = reader
+        self._proved = False
+        self._handle: Final = _minted(request, random)
+
+    def run(self) -> Plan[Answer]:
+        """See ``Process``."""
+        for _ in range(MAX_ATTEMPTS):
+            task = self._task()
+            yield from self._authorise(task)
+            if isinstance(task.outcome, str):
+                return (yield from self._listed(task.outcome))
+            if isinstance(task.outcome, Answer):
+                return task.outcome
+            if edits.read_only(task.outcome):
+                return refused(Refusal(ResponseCode.INSUFFICIENT_PERMISSION, "Value is read-only"))
+            if (yield from committed(task.outcome)):
+                return _done(self._request, task.outcome)
+        return _too_busy(self._request)
+
+    def _task(self) -> _Task:
+        request, handle = self._request, self._handle
+        op_code = OpCode(request.op_code)
+        if op_code == OpCode.LIST_HANDLES:
+            prefix = described_prefix(handle) if is_prefix_handle(handle) else prefix_of(handle)
+            return _Task(prefix_handle(prefix), AdminRight.LIST_HANDLES, f"{prefix}/")
+        before = self._holdings.store.get(handle)
+        if op_code == OpCode.RESOLVE:
+            if before is None:
+                return _Task(None, 0, refused(Refusal(ResponseCode.HANDLE_NOT_FOUND)))
+            return _Task(handle, AdminRight.READ_VALUE, self._reader(request, before))
+        edit = _edit(request, handle, before, self.unix_now)
+        if isinstance(edit, Refusal):
+            ruled_by = None if before is None else handle
+            return _Task(ruled_by, _LEAST_RIGHT.get(op_code, 0), refused(edit))
+        if before is None:
+            return _Task(_parent_of(handle), edit.rights, edit)
+        return _Task(handle, edit.rights, edit)
+
+    def _listed(self, start: str) -> Plan[Answer]:
+        names: list[str] = []
+        yield Work(lambda: names.extend(self._holdings.store.handles(start)))
+        return Answer(ResponseCode.SUCCESS, HandlesAnswer(tuple(names)), authoritative=True)
+
+    def _authorise(self, task: _Task) -> Plan[None]:
+        """Ends the plan unless the claim is one of an administrator, and true."""
+        user = self._claim.user
+        if any(is_same_key(user, known) for known in self._holdings.administrators):
+            pass
+        elif task.ruled_by is not None:
+            record = yield from self._fetch(task.ruled_by, 0)
+            admins = [] if record is None else administrators(record)
+            if not (yield from may(user, admins, task.rights, self._fetch)):
+                raise Stop(refused(Refusal(ResponseCode.INVALID_ADMIN)))
+        if not self._proved:
+            yield from self._prove()
+            self._proved = True
+
+    def _prove(self) -> Plan[None]:
+        claim = self._claim
+        keys = yield from self._keys()
+        proved: list[bool] = []
+        for key in keys:
+            yield Work(partial(_check, claim, key, proved))
+            if any(proved):
+                return
+        raise Stop(refused(Refusal(ResponseCode.AUTHENTICATION_FAILED)))
+
+    def _keys(self) -> Plan[list[HandleValue]]:
+        """The key values that the claim may be proved with."""
+        user = self._claim.user
+        values = yield from self._fetch(user.handle, user.index, restricted=True)
+        return [value for value in values or () if value.type.upper() in KEY_TYPES]
+
+    def _fetch(
+        self, handle: str, index: int, *, restricted: bool = False
+    ) -> Plan[ValueList | None]:
+        """Values of a record, here or in the tree; ``index`` 0 means all. Restricted ones only of
+        records that live here."""
+        handle = canonical(handle)
+        indexes = (index,) if index else ()
+        if self._holdings.holds(handle):
+            record = self._holdings.store.get(handle)
+            if record is None:
+                return None
+            selected = record.select(indexes, ())
+            return selected if restricted else selected.public()
+        resolution = Resolution(
+            Question(handle, indexes=indexes), self._routes, self._holdings.limits
+        )
+        step = resolution.start(self.now, self.unix_now)
+        while not isinstance(step, Done):
+            outcome = yield step
+            step = resolution.resume(outcome, self.now)
+        body = step.answer.body
+        return body.values if isinstance(body, RecordAnswer) else None
+
+
+def committed(edit: Edit) -> Plan[bool]:
+    """Write the change of ``edit``; whether the record still was as it was before.
+
+    Ends the plan if it cannot be written.
+    """
+    outcome = yield Commit(edit.change)
+    if isinstance(outcome, StoreError):
+        raise Stop(refused(Refusal(ResponseCode.ERROR, str(outcome))))
+    return outcome is True
+
+
+def refused(refusal: Refusal) -> Answer:
+    """``refusal`` as an answer."""
+    return Answer(refusal.code, ErrorAnswer(refusal.reason), authoritative=True)
+
+
+_NOT_HERE: Final = Refusal(ResponseCode.NOT_RESPONSIBLE, "That prefix doesn't live here")
+
+
+def _check(claim: Claim, key: HandleValue, proved: list[bool]) -> None:
+    proved.append(proves(claim.proof, key, claim.challenge))
+
+
+def _edit(request: Message, handle: str, before: ValueList | None, unix_now: int) -> Edit | Refusal:
+    body, overwrite = request.body, bool(request.flags & OpFlag.OVRW)
+    match request.op_code, body:
+        case OpCode.CREATE_HANDLE, RecordRequest():
+            return edits.create(handle, body.values, before, overwrite=overwrite, unix_now=unix_now)
+        case OpCode.ADD_VALUE, RecordRequest():
+            return edits.add(handle, body.values, before, overwrite=overwrite, unix_now=unix_now)
+        case OpCode.MODIFY_VALUE, RecordRequest():
+            return edits.modify(handle, body.values, before, unix_now=unix_now)
+        case OpCode.REMOVE_VALUE, RemoveRequest():
+            return edits.remove(handle, body.indexes, before)
+        case OpCode.DELETE_HANDLE, _:
+            return edits.delete(handle, before)
+    return Refusal(ResponseCode.PROTOCOL_ERROR, f"operation {request.op_code} with another body")
+
+
+def _unfit(handle: str) -> Refusal | None:
+    """Why no record may have this name."""
+    octets = encode_text(handle)
+    if len(octets) > MAX_HANDLE_OCTETS:
+        return Refusal(
+            ResponseCode.INVALID_HANDLE,
+            f"the handle has {len(octets)} octets, at most {MAX_HANDLE_OCTETS} are allowed",
+        )
+    if any("\ud800" <= character <= "\udfff" for character in handle):
+        return Refusal(ResponseCode.INVALID_HANDLE, "the handle is not UTF-8")
+    if not prefix_of(handle) or (is_prefix_handle(handle) and not described_prefix(handle)):
+        return Refusal(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+    return None
+
+
+def _parent_of(handle: str) -> str:
+    """The prefix handle whose administrators may create ``handle``: that of its prefix; for a
+    prefix, that of the prefix above."""
+    if is_prefix_handle(handle):
+        return prefix_handle(parent_prefix(described_prefix(handle)))
+    return prefix_handle(prefix_of(handle))
+
+
+def _minted(request: Message, random: Callable[[int], bytes]) -> str:
+    """The handle of ``request``; with MINT a new one that begins with it."""
+    handle = handle_of(request)
+    if request.op_code == OpCode.CREATE_HANDLE and request.flags & OpFlag.MINT:
+        return handle + str(UUID(bytes=random(16), version=4)).upper()
+    return handle
+
+
+def _done(request: Message, edit: Edit) -> Answer:
+    body: Body = EmptyBody()
+    if request.op_code == OpCode.CREATE_HANDLE:
+        body = HandleAnswer(edit.change.handle)
+    flags = request.flags & OpFlag.MINT | (OpFlag.OVRW if edit.overwrites else 0)
+    return Answer(ResponseCode.SUCCESS, body, authoritative=True, flags=flags)
+
+
+def _too_busy(request: Message) -> Answer:
+    return refused(
+        Refusal(ResponseCode.SERVER_BUSY, f"{handle_of(request)} is being changed by others")
+    )
