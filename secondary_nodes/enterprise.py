@@ -2,4 +2,6 @@
 
 from resolver.node.role import Role
 
-ROLE = Role("enterprise", ("admission", "site-info", "authority", "delegation", "forward"))
+ROLE = Role(
+    "enterprise", ("admission", "site-info", "administer", "authority", "delegation", "forward")
+)

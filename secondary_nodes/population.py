@@ -33,7 +33,6 @@ DELEGATION_INDEX: Final = 2
 DESC_INDEX: Final = 3
 ADMIN_INDEX: Final = 100
 GROUP_INDEX: Final = 200
-PUBLIC_KEY_INDEX: Final = 300
 SECRET_KEY_INDEX: Final = 301
 TEMPLATE_INDEX: Final = 1000
 ATTRIBUTE_INDEX: Final = 2000
@@ -61,7 +60,7 @@ def sample_records(
     """
     industry = industry_of(prefix)
     random = Random(f"{seed}/{prefix}")
-    admin = _admin(f"{prefix}/ADMIN", PUBLIC_KEY_INDEX)
+    admin = _admin(f"{prefix}/ADMIN", SECRET_KEY_INDEX)
     for number in range(1, count + 1):
         handle = f"{prefix}/{number:06d}"
         yield handle, _product(prefix, handle, industry, random, admin)
@@ -98,7 +97,7 @@ def prefix_records(
             index = DELEGATION_INDEX + 10 * number
             values.append(_value(index, "HS_SITE.PREFIX", octets, timestamp))
     description = f"{title} · {MARK}" if title else MARK
-    group = encode_vlist((Reference(f"{prefix}/ADMIN", PUBLIC_KEY_INDEX),))
+    group = encode_vlist((Reference(f"{prefix}/ADMIN", SECRET_KEY_INDEX),))
     values += [
         _value(DESC_INDEX, "DESC", description.encode(), timestamp),
         _admin(prefix_handle(prefix), GROUP_INDEX, timestamp),
@@ -147,7 +146,7 @@ def _administrator(prefix: str) -> ValueList:
     return ValueList.of(
         (
             _value(2, "DESC", f"{prefix} 的管理员 · {MARK}".encode()),
-            _admin(f"{prefix}/ADMIN", PUBLIC_KEY_INDEX),
+            _admin(f"{prefix}/ADMIN", SECRET_KEY_INDEX),
             HandleValue(
                 SECRET_KEY_INDEX,
                 "HS_SECKEY",

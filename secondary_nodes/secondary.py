@@ -3,4 +3,6 @@ hosts (二级节点)."""
 
 from resolver.node.role import Role
 
-ROLE = Role("secondary", ("admission", "site-info", "authority", "delegation", "forward"))
+ROLE = Role(
+    "secondary", ("admission", "site-info", "administer", "authority", "delegation", "forward")
+)

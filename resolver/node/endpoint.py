@@ -6,7 +6,7 @@ Wraps a ``Node`` in the message layer: decodes requests, answers malformed ones,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
@@ -14,7 +14,7 @@ from resolver.model.errors import WireError
 from resolver.node.node import Node
 from resolver.node.outcome import Outcome, Pending
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import Body, ChallengeAnswer, EmptyBody, ErrorAnswer
+from resolver.wire.bodies import Body, ChallengeAnswer, EmptyBody, ErrorAnswer, HandlesAnswer
 from resolver.wire.credential import Credential, signed_octets
 from resolver.wire.envelope import ENVELOPE_OCTETS, Envelope, decode_envelope
 from resolver.wire.message import Message, decode_request, digest_of, encode_message
@@ -23,13 +23,16 @@ from resolver.wire.version import CURRENT, code_for, reply_version
 LIFETIME_S: Final = 43200
 """How long a message stays valid: 12 hours, as every implementation of the field sets it."""
 
+HANDLES_PER_MESSAGE: Final = 50
+"""Of a list; all messages but the last say that more follow."""
+
 UNREADABLE_ID: Final = 0xFFFFFFFF
 """Request id of an error reply when the request's own could not be read (docs/protocol.md §4)."""
 
+_CODED_DIGESTS: Final = (2, 1)
 _UNREADABLE_VERSION: Final = (2, 3)
 _ECHOED: Final = OpFlag.CACR | OpFlag.PUBL | OpFlag.DNRF | OpFlag.RRDG
 _ERROR_FLAGS: Final = OpFlag.RECU | OpFlag.CACR | OpFlag.PUBL
-_NONCE_OCTETS: Final = 16
 _IDPOINTER: Final = ((2, 10), (2, 11))
 """(version, suggested version) of the id-pointer SDK, which picks its own session ids (§15)."""
 
@@ -71,18 +74,14 @@ class Malformed:
 class Endpoint:
     """A node that speaks messages."""
 
-    def __init__(
-        self, node: Node, random_octets: Callable[[int], bytes], signer: Signer | None = None
-    ) -> None:
+    def __init__(self, node: Node, signer: Signer | None = None) -> None:
         """
         Args:
             node: who answers.
-            random_octets: source of nonces and challenge ids.
             signer: signs replies to requests with CERT; without one they go out unsigned and
                 without the CERT flag.
         """
         self._node: Final = node
-        self._random: Final = random_octets
         self._signer: Final = signer
         self._serial: Final = node.state.site.serial
 
@@ -115,9 +114,25 @@ class Endpoint:
     def _encode(
         self, request: Message, octets: bytes, answer: Answer, unix_now: int
     ) -> list[bytes]:
+        """The reply messages: one, or as many as a long list of handles takes (§3, op 105)."""
+        body = answer.body
+        if not isinstance(body, HandlesAnswer):
+            return [self._encode_one(request, octets, answer, unix_now)]
+        messages = []
+        for start in range(0, max(1, len(body.handles)), HANDLES_PER_MESSAGE):
+            end = start + HANDLES_PER_MESSAGE
+            part = replace(
+                answer,
+                body=HandlesAnswer(body.handles[start:end]),
+                flags=answer.flags | (OpFlag.CONT if end < len(body.handles) else 0),
+            )
+            messages.append(self._encode_one(request, octets, part, unix_now))
+        return messages
+
+    def _encode_one(self, request: Message, octets: bytes, answer: Answer, unix_now: int) -> bytes:
         version = reply_version(request.envelope.wanted)
         session_id = request.envelope.session_id if _chooses_session_ids(request) else 0
-        flags = request.flags & _ECHOED | OpFlag.RECU
+        flags = request.flags & _ECHOED | OpFlag.RECU | answer.flags
         if answer.authoritative:
             flags |= OpFlag.AUTH
         body: Body = answer.body
@@ -125,9 +140,10 @@ class Endpoint:
         if answer.code == ResponseCode.AUTHENTICATION_NEEDED:
             # The digest belongs to a challenge whatever was asked (§9).
             digest = digest or digest_of(octets, version)
-            flags |= OpFlag.RRDG
-            body = ChallengeAnswer(self._random(_NONCE_OCTETS))
-            session_id = int.from_bytes(self._random(4), "big") or 1
+            if version >= _CODED_DIGESTS:
+                flags |= OpFlag.RRDG
+            challenge = self._node.state.challenges.issue(request, digest, version, unix_now)
+            body, session_id = ChallengeAnswer(challenge.nonce), challenge.number
         elif answer.code == ResponseCode.SESSION_TIMEOUT:
             session_id = request.envelope.session_id
         elif isinstance(body, EmptyBody) and answer.code != ResponseCode.SUCCESS:
@@ -143,7 +159,7 @@ class Endpoint:
                 session_id=session_id,
                 request_id=request.envelope.request_id,
             ),
-            op_code=request.op_code,
+            op_code=request.op_code if answer.op_code is None else answer.op_code,
             response_code=code_for(answer.code, version),
             flags=flags,
             site_serial=self._serial,
@@ -156,12 +172,12 @@ class Endpoint:
         )
         encoded = encode_message(reply)
         if signer is None:
-            return [encoded]
+            return encoded
         algorithm, signature = signer.sign(signed_octets(encoded, 0), version)
         reply.credential = Credential(
             type="HS_SIGNED", hash_algorithm=algorithm, signature=signature
         )
-        return [encode_message(reply)]
+        return encode_message(reply)
 
     def _error_reply(self, octets: bytes, error: WireError, unix_now: int) -> bytes:
         """The reply to octets that are no request: with the request's own id and operation where

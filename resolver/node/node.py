@@ -7,7 +7,7 @@ is in it.
 from collections.abc import Sequence
 from typing import Final
 
-from resolver.model.codes import ResponseCode
+from resolver.model.codes import OpCode, ResponseCode
 from resolver.node.outcome import Outcome, Stage, refusal
 from resolver.node.stages import NOT_RESPONSIBLE_TEXT, STAGES
 from resolver.node.state import NodeState
@@ -40,4 +40,9 @@ class Node:
             outcome = stage.answer(request, client, now, unix_now)
             if outcome is not None:
                 return outcome
-        return refusal(ResponseCode.NOT_RESPONSIBLE, NOT_RESPONSIBLE_TEXT)
+        if request.op_code == OpCode.RESOLVE:
+            return refusal(ResponseCode.NOT_RESPONSIBLE, NOT_RESPONSIBLE_TEXT)
+        name = OpCode(request.op_code).name.lower().replace("_", " ")
+        return refusal(
+            ResponseCode.NOT_SUPPORTED, f"operation {request.op_code} ({name}) is not offered here"
+        )

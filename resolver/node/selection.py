@@ -19,15 +19,22 @@ def wants_public_only(request: Message) -> bool:
     return bool(request.flags & OpFlag.PUBL) or request.envelope.suggested == _IDSDK_SUGGESTS
 
 
-def select(asked: ResolveRequest, values: ValueList, *, public_only: bool) -> Answer:
+def select(
+    asked: ResolveRequest, values: ValueList, *, public_only: bool, administrator: bool = False
+) -> Answer:
     """The answer to ``asked`` from the record ``values``: the selected values, or 200 when nothing
-    is left, 402 or 401 when the selection has values that only administrators or nobody may read.
+    is left, 402 or 401 when the selection has values that only administrators or nobody may read
+    (an ``administrator`` may read what administrators may).
     """
     selected = values.select(asked.indexes, asked.types)
     if public_only:
         selected = selected.public()
     elif selected.restricted:
         if selected.readable_by_admin():
+            if administrator:
+                return Answer(
+                    ResponseCode.SUCCESS, RecordAnswer(asked.handle, selected), authoritative=True
+                )
             return refusal(ResponseCode.AUTHENTICATION_NEEDED)
         return refusal(ResponseCode.INSUFFICIENT_PERMISSION)
     if not len(selected):

@@ -19,6 +19,7 @@ from resolver.model.handle import (
     prefix_handle,
     prefix_of,
 )
+from resolver.node.administer import Administer
 from resolver.node.forward import Forward
 from resolver.node.outcome import Outcome, Stage, refusal
 from resolver.node.selection import select, wants_public_only
@@ -42,7 +43,7 @@ NOT_RESPONSIBLE_TEXT: Final = "That prefix doesn't live here"
 
 
 class Admission:
-    """Turns away what no later stage could answer: unknown operations, impossible handles."""
+    """Turns away what no later stage could answer: impossible handles."""
 
     def __init__(self, state: NodeState) -> None:
         self._state = state
@@ -61,14 +62,7 @@ class Admission:
                     f"the handle has {octets} octets, at most {MAX_HANDLE_OCTETS} are allowed",
                 )
             return None
-        if operation == OpCode.GET_SITE:
-            return None
-        if operation == OpCode.CHALLENGE_ANSWER:
-            return refusal(ResponseCode.AUTHENTICATION_TIMEOUT, "no such challenge, or too late")
-        name = OpCode(operation).name.lower().replace("_", " ")
-        return refusal(
-            ResponseCode.NOT_SUPPORTED, f"operation {operation} ({name}) is not offered here"
-        )
+        return None
 
 
 class SiteInfo:
@@ -177,5 +171,6 @@ STAGES: Final[dict[str, Callable[[NodeState], Stage]]] = {
     "site-info": SiteInfo,
     "authority": Authority,
     "delegation": Delegation,
+    "administer": Administer,
     "forward": Forward,
 }

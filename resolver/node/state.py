@@ -1,5 +1,7 @@
 """What the stages of one node share: who it is, what it holds, what it has cached."""
 
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from resolver.cache.records import RecordCache
@@ -14,7 +16,9 @@ from resolver.model.handle import (
     prefix_of,
 )
 from resolver.model.site import Site
+from resolver.model.value import Reference
 from resolver.resolution import Limits, route_from_values
+from resolver.security import ChallengeTable
 from resolver.storage.base import RecordStore
 from resolver.telemetry.counters import Counters
 
@@ -33,6 +37,9 @@ class NodeState:
             delegates 88 holds 0.NA/88.901; the empty prefix stands for the root.
         recursion: whether it resolves foreign identifiers for clients that set RECU.
         always_recurse: whether it does so for those that do not set it too.
+        administrators: keys that may do everything here, whatever a record says.
+        random: gives so many octets that nobody can guess; for nonces, challenges, new names.
+        challenges: those that wait for their answers.
     """
 
     name: str
@@ -47,6 +54,12 @@ class NodeState:
     always_recurse: bool = False
     limits: Limits = field(default_factory=Limits)
     counters: Counters = field(default_factory=Counters)
+    administrators: tuple[Reference, ...] = ()
+    random: Callable[[int], bytes] = secrets.token_bytes
+    challenges: ChallengeTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.challenges = ChallengeTable(self.random)
 
     def holds(self, handle: str) -> bool:
         """Whether this node is the one to say what ``handle`` is, or that it does not exist."""

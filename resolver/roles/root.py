@@ -5,4 +5,4 @@ Stands for the Global Handle Registry, as far as one region's sandbox needs it.
 
 from resolver.node.role import Role
 
-ROLE = Role("root", ("admission", "site-info", "authority", "delegation", "forward"))
+ROLE = Role("root", ("admission", "site-info", "administer", "authority", "delegation", "forward"))

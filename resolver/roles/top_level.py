@@ -2,4 +2,6 @@
 
 from resolver.node.role import Role
 
-ROLE = Role("top-level", ("admission", "site-info", "authority", "delegation", "forward"))
+ROLE = Role(
+    "top-level", ("admission", "site-info", "administer", "authority", "delegation", "forward")
+)

@@ -112,4 +112,5 @@ def _state(spec: NodeSpec, topology: Topology, store: RecordStore, key: NetworkK
             max_asks=spec.limits.max_asks,
         ),
         counters=Counters(),
+        administrators=spec.administrators,
     )

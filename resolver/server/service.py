@@ -1,7 +1,6 @@
 """A node as its doors know it: the endpoint, its driver, its counters and its clock together."""
 
 import logging
-import secrets
 import time
 from collections.abc import Awaitable
 from typing import Final
@@ -15,6 +14,7 @@ from resolver.node.state import NodeState
 from resolver.server.clock import Clock
 from resolver.server.driver import Driver, Exchange
 from resolver.server.notes import Notes
+from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer
@@ -32,8 +32,8 @@ class NodeService:
         self._state: Final = node.state
         self._counters: Final = node.state.counters
         self._clock: Final = clock
-        self._endpoint: Final = Endpoint(node, secrets.token_bytes, signer)
-        self._driver: Final = Driver(upstream, clock, self._counters)
+        self._endpoint: Final = Endpoint(node, signer)
+        self._driver: Final = Driver(upstream, Writer(node.state.store), clock, self._counters)
         self._registry: Final = registry_of(_sources(node.state))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from resolver.cache.policies import POLICIES
 from resolver.model.errors import ConfigError
 from resolver.model.handle import fold, is_under
+from resolver.model.value import Reference
 from resolver.topology.load import Loaded
 from resolver.topology.nearest import did_you_mean
 from resolver.topology.plan import SUPERVISOR, CacheSpec, LimitSpec, NodeSpec, Topology
@@ -70,6 +71,7 @@ def expand(loaded: Loaded) -> Topology:
                 samples=_samples(node, network.samples),
                 cache=_cache(_merged(file.cache, node.cache)),
                 limits=_limits(_merged(file.limits, node.limits)),
+                administrators=tuple(map(_key_named, node.administrators)),
             )
         )
     troubles = [f"{loaded.source}: {reason}" for reason in _troubles(specs, file.cache)]
@@ -119,6 +121,12 @@ def _delegates(node: NodeModel) -> tuple[str, ...]:
     if node.role == "root":
         return ("",)
     return (node.prefix,) if node.role in ("top-level", "secondary") and node.prefix else ()
+
+
+def _key_named(text: str) -> Reference:
+    """The key called ``300:88.901.1/ADMIN``."""
+    index, _, handle = text.partition(":")
+    return Reference(handle, int(index))
 
 
 def _samples(node: NodeModel, samples: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from resolver.model.errors import ConfigError
+from resolver.model.value import Reference
 
 if TYPE_CHECKING:
     import socket
@@ -46,6 +47,7 @@ class NodeSpec:
         hints: (prefix, node name): where a resolution starts.
         process: nodes with the same one share a process.
         samples: product records per prefix to put into a new store.
+        administrators: keys that may change every record here.
     """
 
     name: str
@@ -65,6 +67,7 @@ class NodeSpec:
     samples: int = 0
     cache: CacheSpec = field(default_factory=CacheSpec)
     limits: LimitSpec = field(default_factory=LimitSpec)
+    administrators: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,14 @@ def _check_ipv4(text: str) -> str:
     return text
 
 
+def _check_key_name(text: str) -> str:
+    index, colon, handle = text.partition(":")
+    if not (colon and index.isascii() and index.isdecimal() and len(index) < 10 and "/" in handle):
+        raise ValueError(f"{text!r} is not a key: its index, a colon, its handle")
+    return text
+
+
+KeyName = Annotated[str, AfterValidator(_check_key_name)]
 Prefix = Annotated[str, AfterValidator(_check_prefix)]
 IndustryPrefix = Annotated[str, AfterValidator(_check_industry_prefix)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
@@ -160,6 +168,9 @@ class NodeModel(_Section):
     process: Name | None = Field(None, description="nodes with the same one share a process")
     samples: StrictInt | None = Field(
         None, ge=0, description="sample records per prefix of a new store; else the network's"
+    )
+    administrators: tuple[KeyName, ...] = Field(
+        (), description='keys that may change every record here, as "300:88.901.1/ADMIN"'
     )
     cache: CacheModel | None = Field(None, description="what differs from the network's")
     limits: LimitsModel | None = Field(None, description="what differs from the network's")

@@ -63,6 +63,9 @@ class Answer:
         ttl: seconds the answer may be kept.
         hops: the exchanges it took, if any.
         seconds: that they took.
+        op_code: of the request it answers, where that is not the one it is sent for: the answer
+            to a challenge brings the answer to what was challenged.
+        flags: that its message has besides those that every answer has.
     """
 
     code: int
@@ -73,3 +76,5 @@ class Answer:
     ttl: int | None = None
     hops: Sequence[Hop] = ()
     seconds: float = 0.0
+    op_code: int | None = None
+    flags: int = 0

@@ -17,6 +17,7 @@ from typing import Final
 from resolver.model.codes import OpCode
 from resolver.model.errors import UpstreamTimeout
 from resolver.model.site import Site
+from resolver.model.value import Reference
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Ask, Reply
@@ -87,10 +88,14 @@ class RecordedNetwork:
             await self._start(recorded, node, key)
 
     def forget(self) -> None:
-        """Empty all caches, so that no answer depends on what was asked before."""
-        for state in self._states:
+        """Everything as at the start, so that no answer depends on what was asked before."""
+        for state, node in zip(self._states, NODES.values(), strict=True):
             state.records.clear()
             state.routes.clear()
+            for handle in list(state.store.handles()):
+                state.store.delete(handle)
+            if node.records:
+                state.store.put_many(_records(node.records))
 
     async def exchange(self, ask: Ask) -> Reply:
         """Carry a question from one node to another."""
@@ -117,6 +122,8 @@ class RecordedNetwork:
             delegates=node.delegates,
             records=_records(node.records) if node.records else (),
             hints=(("", _site("root")),),
+            # The recorded servers had this key as server_admin with full access.
+            administrators=(Reference("88.118.8/ADMIN", 300),),
         )
         self._states.append(state)
         service = NodeService(Node(state, ROLES[node.role].chain), self, SystemClock(), key)

@@ -194,8 +194,7 @@ def test_site_info_for_any_handle(network: MemoryNetwork) -> None:
 @pytest.mark.parametrize(
     ("op_code", "code"),
     [
-        (OpCode.DELETE_HANDLE, ResponseCode.NOT_SUPPORTED),
-        (OpCode.LIST_HANDLES, ResponseCode.NOT_SUPPORTED),
+        (OpCode.HOME_PREFIX, ResponseCode.NOT_SUPPORTED),
         (OpCode.BACKUP_SERVER, ResponseCode.NOT_SUPPORTED),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_product() -> None:
     assert [value.index for value in values] == [1, 2, 100, 1000, 2000, 2001, 2002, 2003]
     assert one(values, 1) == b"https://id.example/88.901.1/000001"
     assert "虚构" in one(values, 2).decode()
-    assert decode_admin(one(values, 100)) == AdminRecord(AdminRight.ALL, f"{PREFIX}/ADMIN", 300)
+    assert decode_admin(one(values, 100)) == AdminRecord(AdminRight.ALL, f"{PREFIX}/ADMIN", 301)
     assert one(values, 1000) == b"88.901.1/META_PRODUCT"
     assert {value.permissions for value in values} == {Permission.DEFAULT}
     assert {value.timestamp for value in values} == {1_704_067_200}
@@ -134,7 +134,7 @@ def test_the_record_of_a_prefix() -> None:
     assert decode_site(one(values, 1)) == decode_site(one(values, 2)) == SITE
     assert one(values, 3).decode() == "光通信 (fictional) · 示例，虚构 / fictional sample"
     assert decode_admin(one(values, 100)) == AdminRecord(AdminRight.ALL, "0.NA/88.901", 200)
-    assert decode_vlist(one(values, 200)) == (Reference("88.901/ADMIN", 300),)
+    assert decode_vlist(one(values, 200)) == (Reference("88.901/ADMIN", 301),)
 
 
 def test_the_record_of_a_prefix_that_delegates_nothing_and_has_a_mirror() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from resolver.cache import RecordCache, Route, RouteCache
 from resolver.model.handle import fold
 from resolver.model.site import Site
+from resolver.model.value import Reference
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
 from resolver.server.roles import ROLES
@@ -25,6 +26,7 @@ def node_state(
     hints: Iterable[tuple[str, Site]] = (),
     recursion: bool = False,
     limits: Limits | None = None,
+    administrators: Iterable[Reference] = (),
 ) -> NodeState:
     """A node with these ``records``; ``hints`` are prefixes and where to ask about them."""
     store = MemoryStore()
@@ -46,4 +48,5 @@ def node_state(
         recursion=recursion,
         always_recurse=ROLES[role].always_recurse,
         limits=limits or Limits(),
+        administrators=tuple(administrators),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from resolver.model.errors import ConfigError
+from resolver.model.value import Reference
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from resolver.topology.plan import NodeSpec, Topology
@@ -242,3 +243,11 @@ def test_an_unknown_node_is_an_error_that_names_a_near_one(expanded):
     assert isinstance(network.node("root"), NodeSpec)
     with pytest.raises(ConfigError, match="no node 'roott'; did you mean 'root'"):
         network.node("roott")
+
+
+def test_administrators_are_keys(expanded):
+    network = expanded(ROOT + 'administrators = ["300:88.901.1/ADMIN", "0:0.NA/88"]\n')
+    assert network.node("root").administrators == (
+        Reference("88.901.1/ADMIN", 300),
+        Reference("0.NA/88", 0),
+    )

@@ -117,6 +117,7 @@ SECONDARY = '[[secondary]]\nname = "a"\nprefix = "88.901"\nport = 1\nhttp_port =
         (NODE + "advertise = '::1'\n", "node[0].advertise: "),
         (NODE + "bind = ['localhost']\n", "node[0].bind[0]: 'localhost' does not appear to be"),
         (NODE + "hints = { '8 8' = 'root' }\n", "node[0].hints.8 8: '8 8' is not a prefix"),
+        (NODE + "administrators = ['x']\n", "node[0].administrators[0]: 'x' is not a key"),
         (SECONDARY * 3 + SECONDARY.replace("901", "9x"), "secondary[3].prefix: '88.9x' is not a"),
         (SECONDARY.replace("88.901", "88." + "9" * 70), "secondary[0].prefix: 88.9999999999999"),
         (SECONDARY + "hosted = 'all'\n", "secondary[0].hosted: 'all' is neither true nor a"),
