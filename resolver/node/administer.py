@@ -1,32 +1,42 @@
-"""The stage that changes records, and takes the answers to challenges.
+"""The stage that changes records, and knows who asks.
 
 A request that needs rights is answered with 402; the message layer makes a challenge of that
 (``resolver.node.endpoint``) and remembers the request. The answer, operation 200, finds it again
-here.
+here. Clients of the national system log in first (operations 2000 and 2001, docs/protocol.md
+§15): then their connection is known to be theirs, and nothing is asked any more.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.errors import WireError
 from resolver.model.value import Reference
 from resolver.node.outcome import Outcome, Pending, refusal
-from resolver.node.selection import select
+from resolver.node.selection import select, wants_public_only
 from resolver.node.state import NodeRoutes, NodeState
 from resolver.registry.administration import (
     OPERATIONS,
     Administration,
-    Claim,
     PublicChange,
+    handle_of,
     preliminary,
 )
+from resolver.registry.identity import Claim, Login
 from resolver.resolution import Process
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import ChallengeAnswerRequest, ResolveRequest
+from resolver.wire.bodies import ChallengeAnswerRequest, LoginRequest, ResolveRequest
 from resolver.wire.message import Message
 from resolver.wire.proof import decode_proof
 from resolver.wire.values import ValueList
+
+_ID_SDK: Final = (2, 10)
+"""The version that CAICT's ID-SDK suggests."""
+
+_ID_POINTER: Final = ((2, 10), (2, 11))
+"""Version and suggested version of teleinfo's id-pointer-sdk."""
 
 
 class Administer:
@@ -35,21 +45,61 @@ class Administer:
     def __init__(self, state: NodeState) -> None:
         self._state: Final = state
         self._routes: Final = NodeRoutes(state)
+        self._answers: Final[dict[int, Callable[[Message, Client, int], Outcome | None]]] = {
+            OpCode.CHALLENGE_ANSWER: self._proved,
+            OpCode.LOGIN_KEY: self._login,
+            OpCode.LOGIN_PASSWORD: self._login_with_password,
+            OpCode.RESOLVE: self._read_restricted,
+            **dict.fromkeys(OPERATIONS, self._change),
+        }
 
     def answer(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome | None:
         """A refusal, a request to prove who is asking (402), or a change on its way."""
-        if request.op_code == OpCode.CHALLENGE_ANSWER:
-            return self._proved(request, unix_now)
-        if request.op_code not in OPERATIONS:
-            return None
+        answer = self._answers.get(request.op_code)
+        return None if answer is None else answer(request, client, unix_now)
+
+    def _change(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        user = self._state.user_of(client.connection)
+        if user is None and (refused := _logs_in(request)) is not None:
+            return refused
         early = preliminary(request, self._state, unix_now)
         if isinstance(early, Answer):
             return early
         if early is not None:
             return _pending(PublicChange(request, self._state), request)
+        if user is not None:
+            return self._administration(request, user, None)
         return refusal(ResponseCode.AUTHENTICATION_NEEDED)
 
-    def _proved(self, answer: Message, unix_now: int) -> Outcome:
+    def _read_restricted(self, request: Message, client: Client, unix_now: int) -> Outcome | None:
+        """What somebody who has logged in may read besides what everybody may."""
+        user = self._state.user_of(client.connection)
+        if user is None or wants_public_only(request) or not self._state.holds(handle_of(request)):
+            return None
+        values = self._state.store.get(handle_of(request))
+        asked = request.body
+        if values is None or not isinstance(asked, ResolveRequest):
+            return None
+        if not values.select(asked.indexes, asked.types).restricted:
+            return None
+        return self._administration(request, user, None)
+
+    def _login(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        if client.connection is None:
+            return _no_connection()
+        assert isinstance(request.body, LoginRequest)
+        return refusal(ResponseCode.AUTHENTICATION_NEEDED)
+
+    def _login_with_password(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        asked = request.body
+        if client.connection is None:
+            return _no_connection()
+        if not isinstance(asked, ResolveRequest) or len(asked.types) != 1:
+            return refusal(ResponseCode.PROTOCOL_ERROR, "a login has a user and one password")
+        claim = (Reference(asked.handle, 0), asked.types[0])
+        return self._log_in(request, claim, client)
+
+    def _proved(self, answer: Message, client: Client, unix_now: int) -> Outcome:
         challenge = self._state.challenges.take(answer.envelope.session_id, unix_now)
         body = answer.body
         if challenge is None or not isinstance(body, ChallengeAnswerRequest):
@@ -61,10 +111,40 @@ class Administer:
             refused = refusal(ResponseCode.AUTHENTICATION_FAILED, error.what)
             return replace(refused, op_code=request.op_code)
         claim = Claim(Reference(body.user, body.user_index), proof, challenge.octets)
-        process = Administration(
-            request, claim, self._state, self._routes, self._state.random, _read
-        )
+        if request.op_code == OpCode.LOGIN_KEY:
+            return self._log_in(request, claim, client)
+        return self._administration(request, claim.user, claim)
+
+    def _administration(self, request: Message, user: Reference, claim: Claim | None) -> Pending:
+        state = self._state
+        process = Administration(request, user, claim, state, self._routes, state.random, _read)
         return _pending(process, request)
+
+    def _log_in(
+        self, request: Message, claim: Claim | tuple[Reference, str], client: Client
+    ) -> Outcome:
+        if client.connection is None:
+            return replace(_no_connection(), op_code=request.op_code)
+        logged_in = partial(self._state.logins.__setitem__, client.connection)
+        return _pending(Login(claim, self._state, self._routes, logged_in), request)
+
+
+def _logs_in(request: Message) -> Answer | None:
+    """What a client is told that has to log in before it changes anything; None for those that
+    answer challenges."""
+    envelope = request.envelope
+    if (envelope.version, envelope.suggested) == _ID_POINTER:
+        # 408 makes it hang.
+        return refusal(ResponseCode.INVALID_ADMIN, "please login first")
+    if envelope.suggested == _ID_SDK:
+        return refusal(ResponseCode.LOGIN_FIRST, "please login first")
+    return None
+
+
+def _no_connection() -> Answer:
+    return refusal(
+        ResponseCode.NOT_SUPPORTED, "a login belongs to a TCP connection; log in over TCP"
+    )
 
 
 def _read(request: Message, values: ValueList) -> Answer:

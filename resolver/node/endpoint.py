@@ -136,7 +136,9 @@ class Endpoint:
         if answer.authoritative:
             flags |= OpFlag.AUTH
         body: Body = answer.body
-        digest = digest_of(octets, version) if request.flags & OpFlag.RRDG else None
+        if answer.op_code == OpCode.LOGIN_KEY:
+            flags &= ~OpFlag.RRDG  # the SDKs expect an empty body (§15)
+        digest = digest_of(octets, version) if flags & OpFlag.RRDG else None
         if answer.code == ResponseCode.AUTHENTICATION_NEEDED:
             # The digest belongs to a challenge whatever was asked (§9).
             digest = digest or digest_of(octets, version)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from resolver.cache.records import RecordCache
 from resolver.cache.routes import Route, RouteCache
@@ -40,6 +41,7 @@ class NodeState:
         administrators: keys that may do everything here, whatever a record says.
         random: gives so many octets that nobody can guess; for nonces, challenges, new names.
         challenges: those that wait for their answers.
+        logins: connection → the key that its client has proved to have.
     """
 
     name: str
@@ -57,9 +59,14 @@ class NodeState:
     administrators: tuple[Reference, ...] = ()
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
+    logins: WeakKeyDictionary[object, Reference] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
         self.challenges = ChallengeTable(self.random)
+
+    def user_of(self, connection: object | None) -> Reference | None:
+        """The key that the client of ``connection`` has logged in with."""
+        return None if connection is None else self.logins.get(connection)
 
     def holds(self, handle: str) -> bool:
         """Whether this node is the one to say what ``handle`` is, or that it does not exist."""

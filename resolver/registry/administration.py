@@ -11,8 +11,7 @@ checks are made again.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
@@ -27,40 +26,25 @@ from resolver.model.handle import (
     prefix_of,
 )
 from resolver.model.site import AdminRight
-from resolver.model.value import HandleValue, Reference
+from resolver.model.value import Reference
 from resolver.registry import edits
 from resolver.registry.edits import Edit, Refusal
+from resolver.registry.identity import Claim, Holdings, fetched, proved, refused
 from resolver.registry.rights import administrators, is_same_key, may
-from resolver.resolution import (
-    Commit,
-    Done,
-    Limits,
-    Plan,
-    Process,
-    Question,
-    Resolution,
-    Routes,
-    Stop,
-    Work,
-)
-from resolver.security import KEY_TYPES, proves
-from resolver.storage.base import RecordStore
+from resolver.resolution import Commit, Plan, Process, Routes, Stop, Work
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import (
     Body,
     EmptyBody,
-    ErrorAnswer,
     HandleAnswer,
     HandleRequest,
     HandlesAnswer,
-    RecordAnswer,
     RecordRequest,
     RemoveRequest,
     ResolveRequest,
 )
 from resolver.wire.cursor import encode_text
 from resolver.wire.message import Message
-from resolver.wire.proof import Proof
 from resolver.wire.values import ValueList
 
 OPERATIONS: Final = frozenset(
@@ -89,34 +73,6 @@ _LEAST_RIGHT: Final = {
     OpCode.ADD_VALUE: AdminRight.ADD_VALUE,
     OpCode.REMOVE_VALUE: AdminRight.REMOVE_VALUE,
 }
-
-
-class Holdings(Protocol):
-    """What the node holds (``resolver.node.state.NodeState``)."""
-
-    @property
-    def store(self) -> RecordStore:
-        """Its records."""
-
-    @property
-    def administrators(self) -> tuple[Reference, ...]:
-        """Keys that may do everything here."""
-
-    @property
-    def limits(self) -> Limits:
-        """Bounds of one resolution."""
-
-    def holds(self, handle: str) -> bool:
-        """Whether ``handle`` would live here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Somebody who says they are ``user``, and proves it over ``challenge``."""
-
-    user: Reference
-    proof: Proof
-    challenge: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +146,13 @@ class PublicChange(Process):
 
 
 class Administration(Process):
-    """A request whose author has answered the challenge."""
+    """A request of somebody who says who they are, and proves it or has done so before."""
 
     def __init__(
         self,
         request: Message,
-        claim: Claim,
+        user: Reference,
+        claim: Claim | None,
         holdings: Holdings,
         routes: Routes,
         random: Callable[[int], bytes],
@@ -204,16 +161,18 @@ class Administration(Process):
         """
         Args:
             request: what is wanted, with its handle as it was asked.
+            user: the key that wants it.
+            claim: that it is theirs; None if they have proved it on this connection.
             random: for the suffix of a minted handle.
             reader: the answer to a resolve request with all rights.
         """
         super().__init__()
         self._request: Final = request
-        self._claim: Final = claim
+        self._user: Final = user
+        self._claim = claim
         self._holdings: Final = holdings
         self._routes: Final = routes
         self._reader: Final = reader
-        self._proved = False
         self._handle: Final = _minted(request, random)
 
     def run(self) -> Plan[Answer]:
@@ -256,57 +215,21 @@ class Administration(Process):
         return Answer(ResponseCode.SUCCESS, HandlesAnswer(tuple(names)), authoritative=True)
 
     def _authorise(self, task: _Task) -> Plan[None]:
-        """Ends the plan unless the claim is one of an administrator, and true."""
-        user = self._claim.user
+        """Ends the plan unless the user is an administrator, and the claim is true."""
+        user = self._user
         if any(is_same_key(user, known) for known in self._holdings.administrators):
             pass
         elif task.ruled_by is not None:
-            record = yield from self._fetch(task.ruled_by, 0)
+            record = yield from self._found(task.ruled_by, 0)
             admins = [] if record is None else administrators(record)
-            if not (yield from may(user, admins, task.rights, self._fetch)):
+            if not (yield from may(user, admins, task.rights, self._found)):
                 raise Stop(refused(Refusal(ResponseCode.INVALID_ADMIN)))
-        if not self._proved:
-            yield from self._prove()
-            self._proved = True
+        if self._claim is not None:
+            yield from proved(self, self._claim, self._holdings, self._routes)
+            self._claim = None
 
-    def _prove(self) -> Plan[None]:
-        claim = self._claim
-        keys = yield from self._keys()
-        proved: list[bool] = []
-        for key in keys:
-            yield Work(partial(_check, claim, key, proved))
-            if any(proved):
-                return
-        raise Stop(refused(Refusal(ResponseCode.AUTHENTICATION_FAILED)))
-
-    def _keys(self) -> Plan[list[HandleValue]]:
-        """The key values that the claim may be proved with."""
-        user = self._claim.user
-        values = yield from self._fetch(user.handle, user.index, restricted=True)
-        return [value for value in values or () if value.type.upper() in KEY_TYPES]
-
-    def _fetch(
-        self, handle: str, index: int, *, restricted: bool = False
-    ) -> Plan[ValueList | None]:
-        """Values of a record, here or in the tree; ``index`` 0 means all. Restricted ones only of
-        records that live here."""
-        handle = canonical(handle)
-        indexes = (index,) if index else ()
-        if self._holdings.holds(handle):
-            record = self._holdings.store.get(handle)
-            if record is None:
-                return None
-            selected = record.select(indexes, ())
-            return selected if restricted else selected.public()
-        resolution = Resolution(
-            Question(handle, indexes=indexes), self._routes, self._holdings.limits
-        )
-        step = resolution.start(self.now, self.unix_now)
-        while not isinstance(step, Done):
-            outcome = yield step
-            step = resolution.resume(outcome, self.now)
-        body = step.answer.body
-        return body.values if isinstance(body, RecordAnswer) else None
+    def _found(self, handle: str, index: int) -> Plan[ValueList | None]:
+        return fetched(self, handle, index, self._holdings, self._routes)
 
 
 def committed(edit: Edit) -> Plan[bool]:
@@ -320,16 +243,7 @@ def committed(edit: Edit) -> Plan[bool]:
     return outcome is True
 
 
-def refused(refusal: Refusal) -> Answer:
-    """``refusal`` as an answer."""
-    return Answer(refusal.code, ErrorAnswer(refusal.reason), authoritative=True)
-
-
 _NOT_HERE: Final = Refusal(ResponseCode.NOT_RESPONSIBLE, "That prefix doesn't live here")
-
-
-def _check(claim: Claim, key: HandleValue, proved: list[bool]) -> None:
-    proved.append(proves(claim.proof, key, claim.challenge))
 
 
 def _edit(request: Message, handle: str, before: ValueList | None, unix_now: int) -> Edit | Refusal:

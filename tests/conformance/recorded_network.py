@@ -87,6 +87,10 @@ class RecordedNetwork:
         for recorded, node in NODES.items():
             await self._start(recorded, node, key)
 
+    def state(self, recorded: int) -> NodeState:
+        """The state of the node that was recorded at a port."""
+        return self._states[list(NODES).index(recorded)]
+
     def forget(self) -> None:
         """Everything as at the start, so that no answer depends on what was asked before."""
         for state, node in zip(self._states, NODES.values(), strict=True):

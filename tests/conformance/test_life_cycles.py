@@ -4,6 +4,7 @@ The requests are the recorded ones; only what answers a challenge is made anew, 
 user's key. All run one after the other against the same nodes, as they were recorded.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from resolver.model.codes import OpCode, ResponseCode
+from resolver.model.value import Reference
 from resolver.wire.bodies import (
     Body,
     ChallengeAnswer,
@@ -20,6 +22,7 @@ from resolver.wire.bodies import (
     HandleAnswer,
     RecordAnswer,
 )
+from resolver.wire.envelope import ENVELOPE_OCTETS, decode_envelope
 from resolver.wire.message import Message, decode_message, decode_request, encode_message
 from resolver.wire.proof import challenge_octets, decode_proof, encode_proof
 from tests.conformance.prover import prove
@@ -115,3 +118,46 @@ async def test_recorded_life_cycles(nodes: RecordedNetwork):
             differing.append((exchange.name, here, there))
     assert differing == []
     assert compared == 180
+
+
+LOGINS = (OpCode.LOGIN_KEY, OpCode.LOGIN_PASSWORD, OpCode.CHALLENGE_ANSWER)
+
+
+async def test_recorded_logins_of_the_id_sdk(nodes: RecordedNetwork):
+    """CAICT's ID-SDK: a login, then requests on the same connection that are not challenged.
+
+    Its recorded server let everybody change everything, so here its user may. The flags of login
+    replies and of code 408 are not compared: they are not the real server's.
+    """
+    nodes.state(2641).administrators += (Reference("88.118.8/USER01", 0),)
+    port = nodes.port(2641, "tcp")
+    challenge: Message | None = None
+    compared, differing, connections = 0, [], []
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for exchange in exchanges():
+        if exchange.file != "idsdk_keepalive":
+            continue
+        if exchange.name.startswith("idsdk_login") and exchange.name.endswith("#1"):
+            connections.append(writer)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        there = decode_message(exchange.replies[0])
+        request, octets = decode_request(exchange.requests[0]), exchange.requests[0]
+        if request.op_code == OpCode.CHALLENGE_ANSWER:
+            assert challenge is not None
+            right = there.response_code == ResponseCode.SUCCESS
+            octets = encode_message(answered(request, challenge, right=right))
+        writer.write(octets)
+        envelope = await reader.readexactly(ENVELOPE_OCTETS)
+        body = await reader.readexactly(decode_envelope(envelope).length)
+        here = decode_message(envelope + body)
+        challenge = here
+        compared += 1
+        both = [meaning(here), meaning(there)]
+        if request.op_code in LOGINS or there.response_code == ResponseCode.LOGIN_FIRST:
+            both = [one[:2] + one[3:] for one in both]
+        if both[0] != both[1]:
+            differing.append((exchange.name, *both))
+    for open_ in (*connections, writer):
+        open_.close()
+    assert differing == []
+    assert compared == 45

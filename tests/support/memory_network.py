@@ -131,13 +131,13 @@ class MemoryNetwork:
         )
         return decode_message(self.send_octets(name, encode_message(message)))
 
-    def send_octets(self, name: str, octets: bytes) -> bytes:
+    def send_octets(self, name: str, octets: bytes, client: Client = CLIENT) -> bytes:
         """The reply octets of node ``name``, of the first message."""
-        return self.send_all(name, octets)[0]
+        return self.send_all(name, octets, client)[0]
 
-    def send_all(self, name: str, octets: bytes) -> list[bytes]:
+    def send_all(self, name: str, octets: bytes, client: Client = CLIENT) -> list[bytes]:
         """The reply octets of node ``name``, message by message."""
-        handled = self.endpoints[name].receive(octets, CLIENT, self.now, self.unix_now)
+        handled = self.endpoints[name].receive(octets, client, self.now, self.unix_now)
         match handled:
             case Replied() | Malformed():
                 return handled.messages
