@@ -25,9 +25,17 @@ from resolver.registry.administration import (
     preliminary,
 )
 from resolver.registry.identity import Claim, Login
+from resolver.registry.session_setup import SessionSetup
 from resolver.resolution import Process
+from resolver.security import Session
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import ChallengeAnswerRequest, LoginRequest, ResolveRequest
+from resolver.wire.bodies import (
+    ChallengeAnswerRequest,
+    EmptyBody,
+    LoginRequest,
+    ResolveRequest,
+    SessionSetupRequest,
+)
 from resolver.wire.message import Message
 from resolver.wire.proof import decode_proof
 from resolver.wire.values import ValueList
@@ -49,6 +57,8 @@ class Administer:
             OpCode.CHALLENGE_ANSWER: self._proved,
             OpCode.LOGIN_KEY: self._login,
             OpCode.LOGIN_PASSWORD: self._login_with_password,
+            OpCode.SESSION_SETUP: self._begin_session,
+            OpCode.SESSION_TERMINATE: self._end_session,
             OpCode.RESOLVE: self._read_restricted,
             **dict.fromkeys(OPERATIONS, self._change),
         }
@@ -68,7 +78,7 @@ class Administer:
         if early is not None:
             return _pending(PublicChange(request, self._state), request)
         if user is not None:
-            return self._administration(request, user, None)
+            return self._administration(request, user)
         return refusal(ResponseCode.AUTHENTICATION_NEEDED)
 
     def _read_restricted(self, request: Message, client: Client, unix_now: int) -> Outcome | None:
@@ -82,7 +92,7 @@ class Administer:
             return None
         if not values.select(asked.indexes, asked.types).restricted:
             return None
-        return self._administration(request, user, None)
+        return self._administration(request, user)
 
     def _login(self, request: Message, client: Client, unix_now: int) -> Outcome:
         if client.connection is None:
@@ -113,12 +123,35 @@ class Administer:
         claim = Claim(Reference(body.user, body.user_index), proof, challenge.octets)
         if request.op_code == OpCode.LOGIN_KEY:
             return self._log_in(request, claim, client)
-        return self._administration(request, claim.user, claim)
+        return self._administration(request, claim.user, claim, client.connection)
 
-    def _administration(self, request: Message, user: Reference, claim: Claim | None) -> Pending:
-        state = self._state
-        process = Administration(request, user, claim, state, self._routes, state.random, _read)
+    def _administration(
+        self,
+        request: Message,
+        user: Reference,
+        claim: Claim | None = None,
+        connection: object | None = None,
+    ) -> Pending:
+        state, known = self._state, None
+        if isinstance(connection, Session):
+            # The first challenge that is answered in a session is the last (§11).
+            known = partial(state.logins.__setitem__, connection)
+        process = Administration(
+            request, user, claim, state, self._routes, state.random, _read, known
+        )
         return _pending(process, request)
+
+    def _begin_session(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        asked = request.body
+        assert isinstance(asked, SessionSetupRequest)
+        state = self._state
+        return _pending(SessionSetup(asked, state.sessions, state.random), request)
+
+    def _end_session(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        if not isinstance(client.connection, Session):
+            return refusal(ResponseCode.SESSION_TIMEOUT, "there is no session to end")
+        self._state.sessions.end(client.connection)
+        return Answer(ResponseCode.SUCCESS, EmptyBody(), authoritative=True)
 
     def _log_in(
         self, request: Message, claim: Claim | tuple[Reference, str], client: Client

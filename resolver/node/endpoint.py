@@ -13,10 +13,16 @@ from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import WireError
 from resolver.node.node import Node
 from resolver.node.outcome import Outcome, Pending
+from resolver.security import Session
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import Body, ChallengeAnswer, EmptyBody, ErrorAnswer, HandlesAnswer
 from resolver.wire.credential import Credential, signed_octets
-from resolver.wire.envelope import ENVELOPE_OCTETS, Envelope, decode_envelope
+from resolver.wire.envelope import (
+    ENVELOPE_OCTETS,
+    Envelope,
+    decode_envelope,
+    encode_envelope,
+)
 from resolver.wire.message import Message, decode_request, digest_of, encode_message
 from resolver.wire.version import CURRENT, code_for, reply_version
 
@@ -30,6 +36,7 @@ UNREADABLE_ID: Final = 0xFFFFFFFF
 """Request id of an error reply when the request's own could not be read (docs/protocol.md §4)."""
 
 _CODED_DIGESTS: Final = (2, 1)
+_ENCRYPTED: Final = b"\x40"
 _UNREADABLE_VERSION: Final = (2, 3)
 _ECHOED: Final = OpFlag.CACR | OpFlag.PUBL | OpFlag.DNRF | OpFlag.RRDG
 _ERROR_FLAGS: Final = OpFlag.RECU | OpFlag.CACR | OpFlag.PUBL
@@ -84,40 +91,79 @@ class Endpoint:
         self._node: Final = node
         self._signer: Final = signer
         self._serial: Final = node.state.site.serial
+        self._sessions: Final = node.state.sessions
 
     def receive(
         self, octets: bytes, client: Client, now: float, unix_now: int
     ) -> Replied | Waiting | Malformed:
         """What to send back for one whole request message, envelope included. Never raises."""
+        session: Session | None = None
         try:
+            if octets[2:3] >= _ENCRYPTED:
+                session, octets = self._unsealed(octets, unix_now)
             request = decode_request(octets)
         except WireError as error:
             return Malformed([self._error_reply(octets, error, unix_now)], error.what)
-        if _names_a_session(request):
-            answer = Answer(
-                ResponseCode.SESSION_TIMEOUT,
-                ErrorAnswer(f"no session {request.envelope.session_id}"),
-                authoritative=True,
-            )
-            return Replied(request, answer, self._encode(request, octets, answer, unix_now))
+        sealed = session is not None
+        if request.envelope.session_id:
+            session = session or self._sessions.get(request.envelope.session_id, unix_now)
+            refusal = _refusal_of(request, octets, session)
+            if refusal is not None:
+                messages = self._encode(request, octets, refusal, unix_now, session, sealed)
+                return Replied(request, refusal, messages)
+            if session is not None:
+                # What is known of a client is known of its session, on whatever connection.
+                client = replace(client, connection=session)
         outcome = self._node.answer(request, client, now, unix_now)
         if isinstance(outcome, Pending):
             return Waiting(
-                request, outcome, lambda answer, unix: self._encode(request, octets, answer, unix)
+                request,
+                outcome,
+                lambda answer, unix: self._encode(request, octets, answer, unix, session, sealed),
             )
-        return Replied(request, outcome, self._encode(request, octets, outcome, unix_now))
+        messages = self._encode(request, octets, outcome, unix_now, session, sealed)
+        return Replied(request, outcome, messages)
 
     def ask(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome:
         """The answer to a request that came in another form than a message (HTTP)."""
         return self._node.answer(request, client, now, unix_now)
 
+    def _unsealed(self, octets: bytes, unix_now: int) -> tuple[Session | None, bytes]:
+        """The session of an encrypted message, and the message in the clear; as they came if there
+        is no such session, which is for the decoder to refuse.
+
+        Raises:
+            WireError: it was not encrypted with the session's key.
+        """
+        if len(octets) < ENVELOPE_OCTETS:
+            return None, octets
+        envelope = decode_envelope(octets)
+        session = self._sessions.get(envelope.session_id, unix_now)
+        if not envelope.encrypted or session is None:
+            return None, octets
+        payload = session.unseal(octets[ENVELOPE_OCTETS : ENVELOPE_OCTETS + envelope.length])
+        if payload is None:
+            raise WireError(
+                "an encrypted message that is not of its session's key",
+                offset=ENVELOPE_OCTETS,
+                code=ResponseCode.INVALID_SESSION_KEY,
+            )
+        clear = replace(envelope, encrypted=False)
+        return session, encode_envelope(clear, len(payload)) + payload
+
     def _encode(
-        self, request: Message, octets: bytes, answer: Answer, unix_now: int
+        self,
+        request: Message,
+        octets: bytes,
+        answer: Answer,
+        unix_now: int,
+        session: Session | None,
+        sealed: bool,
     ) -> list[bytes]:
         """The reply messages: one, or as many as a long list of handles takes (§3, op 105)."""
         body = answer.body
         if not isinstance(body, HandlesAnswer):
-            return [self._encode_one(request, octets, answer, unix_now)]
+            return [self._encode_one(request, octets, answer, unix_now, session, sealed)]
         messages = []
         for start in range(0, max(1, len(body.handles)), HANDLES_PER_MESSAGE):
             end = start + HANDLES_PER_MESSAGE
@@ -126,10 +172,18 @@ class Endpoint:
                 body=HandlesAnswer(body.handles[start:end]),
                 flags=answer.flags | (OpFlag.CONT if end < len(body.handles) else 0),
             )
-            messages.append(self._encode_one(request, octets, part, unix_now))
+            messages.append(self._encode_one(request, octets, part, unix_now, session, sealed))
         return messages
 
-    def _encode_one(self, request: Message, octets: bytes, answer: Answer, unix_now: int) -> bytes:
+    def _encode_one(
+        self,
+        request: Message,
+        octets: bytes,
+        answer: Answer,
+        unix_now: int,
+        session: Session | None,
+        sealed: bool,
+    ) -> bytes:
         version = reply_version(request.envelope.wanted)
         session_id = request.envelope.session_id if _chooses_session_ids(request) else 0
         flags = request.flags & _ECHOED | OpFlag.RECU | answer.flags
@@ -144,15 +198,24 @@ class Endpoint:
             digest = digest or digest_of(octets, version)
             if version >= _CODED_DIGESTS:
                 flags |= OpFlag.RRDG
-            challenge = self._node.state.challenges.issue(request, digest, version, unix_now)
+            number = session.number if session is not None else 0
+            challenge = self._node.state.challenges.issue(
+                request, digest, version, unix_now, number=number
+            )
             body, session_id = ChallengeAnswer(challenge.nonce), challenge.number
-        elif answer.code == ResponseCode.SESSION_TIMEOUT:
+        elif session is not None or answer.code == ResponseCode.SESSION_TIMEOUT:
             session_id = request.envelope.session_id
-        elif isinstance(body, EmptyBody) and answer.code != ResponseCode.SUCCESS:
+        elif answer.session_id:
+            session_id = answer.session_id
+        if isinstance(body, EmptyBody) and answer.code != ResponseCode.SUCCESS:
             body = ErrorAnswer("")
-        signer = self._signer if request.flags & OpFlag.CERT else None
-        if signer is not None:
+        if session is not None and not session.is_open:
+            session = None  # it ended with this request: its key is no longer good for anything
+        certify = request.flags & OpFlag.CERT and (session is not None or self._signer is not None)
+        if certify:
             flags |= OpFlag.CERT
+        if sealed:
+            flags |= request.flags & OpFlag.ENCR
         recursion_count = answer.recursion_count
         reply = Message(
             envelope=Envelope(
@@ -173,13 +236,24 @@ class Endpoint:
             digest=digest,
         )
         encoded = encode_message(reply)
-        if signer is None:
+        if certify:
+            reply.credential = self._credential_of(encoded, version, session)
+            encoded = encode_message(reply)
+        if session is None or not sealed:
             return encoded
-        algorithm, signature = signer.sign(signed_octets(encoded, 0), version)
-        reply.credential = Credential(
-            type="HS_SIGNED", hash_algorithm=algorithm, signature=signature
-        )
-        return encode_message(reply)
+        payload = session.seal(encoded[ENVELOPE_OCTETS:], self._node.state.random)
+        envelope = replace(reply.envelope, encrypted=True)
+        return encode_envelope(envelope, len(payload)) + payload
+
+    def _credential_of(
+        self, message: bytes, version: tuple[int, int], session: Session | None
+    ) -> Credential:
+        """What proves that ``message`` is ours: the session's key, or the node's (§8)."""
+        if session is not None:
+            return session.credential_of(message)
+        assert self._signer is not None
+        algorithm, signature = self._signer.sign(signed_octets(message, 0), version)
+        return Credential(type="HS_SIGNED", hash_algorithm=algorithm, signature=signature)
 
     def _error_reply(self, octets: bytes, error: WireError, unix_now: int) -> bytes:
         """The reply to octets that are no request: with the request's own id and operation where
@@ -203,12 +277,24 @@ class Endpoint:
         )
 
 
-def _names_a_session(request: Message) -> bool:
-    """Whether the request belongs to a session; a challenge answer's number is its challenge's."""
-    return (
-        request.envelope.session_id != 0
-        and request.op_code != OpCode.CHALLENGE_ANSWER
-        and not _chooses_session_ids(request)
+def _refusal_of(request: Message, octets: bytes, session: Session | None) -> Answer | None:
+    """Why a request that names a session is not answered; None if it is in order. A challenge
+    answer's number is its challenge's, and needs no other proof."""
+    if request.op_code == OpCode.CHALLENGE_ANSWER:
+        return None
+    if session is None:
+        if _chooses_session_ids(request):
+            return None
+        number = request.envelope.session_id
+        return Answer(
+            ResponseCode.SESSION_TIMEOUT, ErrorAnswer(f"no session {number}"), authoritative=True
+        )
+    if session.accepts(octets, request.credential):
+        return None
+    return Answer(
+        ResponseCode.MESSAGE_REJECTED,
+        ErrorAnswer("the message does not prove that it is of its session, or was heard before"),
+        authoritative=True,
     )
 
 

@@ -19,7 +19,7 @@ from resolver.model.handle import (
 from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.resolution import Limits, route_from_values
-from resolver.security import ChallengeTable
+from resolver.security import ChallengeTable, SessionTable
 from resolver.storage.base import RecordStore
 from resolver.telemetry.counters import Counters
 
@@ -41,7 +41,8 @@ class NodeState:
         administrators: keys that may do everything here, whatever a record says.
         random: gives so many octets that nobody can guess; for nonces, challenges, new names.
         challenges: those that wait for their answers.
-        logins: connection → the key that its client has proved to have.
+        sessions: those that are open.
+        logins: connection or session → the key that its client has proved to have.
     """
 
     name: str
@@ -59,10 +60,12 @@ class NodeState:
     administrators: tuple[Reference, ...] = ()
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
+    sessions: SessionTable = field(init=False)
     logins: WeakKeyDictionary[object, Reference] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
         self.challenges = ChallengeTable(self.random)
+        self.sessions = SessionTable(self.random)
 
     def user_of(self, connection: object | None) -> Reference | None:
         """The key that the client of ``connection`` has logged in with."""

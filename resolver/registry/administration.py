@@ -157,6 +157,7 @@ class Administration(Process):
         routes: Routes,
         random: Callable[[int], bytes],
         reader: Callable[[Message, ValueList], Answer],
+        known: Callable[[Reference], None] | None = None,
     ) -> None:
         """
         Args:
@@ -165,6 +166,7 @@ class Administration(Process):
             claim: that it is theirs; None if they have proved it on this connection.
             random: for the suffix of a minted handle.
             reader: the answer to a resolve request with all rights.
+            known: told the user when the claim has turned out to be true.
         """
         super().__init__()
         self._request: Final = request
@@ -173,6 +175,7 @@ class Administration(Process):
         self._holdings: Final = holdings
         self._routes: Final = routes
         self._reader: Final = reader
+        self._known: Final = known
         self._handle: Final = _minted(request, random)
 
     def run(self) -> Plan[Answer]:
@@ -227,6 +230,8 @@ class Administration(Process):
         if self._claim is not None:
             yield from proved(self, self._claim, self._holdings, self._routes)
             self._claim = None
+            if self._known is not None:
+                self._known(user)
 
     def _found(self, handle: str, index: int) -> Plan[ValueList | None]:
         return fetched(self, handle, index, self._holdings, self._routes)

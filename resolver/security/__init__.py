@@ -1,6 +1,7 @@
-"""Who somebody is: challenges, and whether an answer to one proves a key. Sans-IO."""
+"""Who somebody is: challenges, proofs of keys, sessions. Sans-IO."""
 
 from resolver.security.challenges import Challenge, ChallengeTable
 from resolver.security.proofs import KEY_TYPES, proves
+from resolver.security.sessions import Session, SessionTable
 
-__all__ = ["KEY_TYPES", "Challenge", "ChallengeTable", "proves"]
+__all__ = ["KEY_TYPES", "Challenge", "ChallengeTable", "Session", "SessionTable", "proves"]

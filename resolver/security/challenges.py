@@ -61,10 +61,18 @@ class ChallengeTable:
         return len(self._open)
 
     def issue(
-        self, request: Message, digest: Digest, version: tuple[int, int], unix_now: int
+        self,
+        request: Message,
+        digest: Digest,
+        version: tuple[int, int],
+        unix_now: int,
+        *,
+        number: int = 0,
     ) -> Challenge:
-        """A new challenge for ``request``."""
-        number = 0
+        """A new challenge for ``request``; called ``number``, if it belongs to the session of that
+        id, in the place of an earlier one."""
+        if number:
+            self._open.pop(number, None)
         while not number or number in self._open:
             number = int.from_bytes(self._random(_ID_OCTETS), "big")
         challenge = Challenge(

@@ -65,6 +65,7 @@ class Answer:
         seconds: that they took.
         op_code: of the request it answers, where that is not the one it is sent for: the answer
             to a challenge brings the answer to what was challenged.
+        session_id: of a session that begins with it.
         flags: that its message has besides those that every answer has.
     """
 
@@ -78,3 +79,4 @@ class Answer:
     seconds: float = 0.0
     op_code: int | None = None
     flags: int = 0
+    session_id: int = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resolver.model.codes import OpCode, ResponseCode
+from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.value import Reference
 from resolver.wire.bodies import (
     Body,
@@ -27,6 +27,7 @@ from resolver.wire.message import Message, decode_message, decode_request, encod
 from resolver.wire.proof import challenge_octets, decode_proof, encode_proof
 from tests.conformance.prover import prove
 from tests.conformance.recorded_network import RecordedNetwork, over_tcp, over_udp
+from tests.conformance.session_client import SessionClient
 from tests.conformance.test_replay import _cut
 from tests.support.recorded import Exchange, exchanges
 
@@ -161,3 +162,93 @@ async def test_recorded_logins_of_the_id_sdk(nodes: RecordedNetwork):
         open_.close()
     assert differing == []
     assert compared == 45
+
+
+SESSIONS = {"auto_session": 4, "session_dh_tcp": 6}
+"""Scenarios in a session, and how many exchanges they have."""
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["clear", "encrypted"])
+@pytest.mark.parametrize("scenario", SESSIONS)
+async def test_recorded_sessions(nodes: RecordedNetwork, scenario: str, sealed: bool):
+    """CNRI's tools: a Diffie-Hellman session, one challenge in it, then none.
+
+    The same once more with everything encrypted: the recorded encrypted scenario cannot be
+    replayed, as its key is not known, but it is this one.
+    """
+    client, challenge, compared = SessionClient(), None, 0
+    port = nodes.port(2641, "tcp")
+    for exchange in exchanges():
+        if exchange.file != "handle_net_java_client" or not exchange.name.startswith(scenario):
+            continue
+        request, there = decode_request(exchange.requests[0]), decode_message(exchange.replies[0])
+        if request.op_code == OpCode.SESSION_SETUP:
+            (octets,) = _cut(await over_tcp(port, client.set_up(request)))
+            here = decode_message(octets)
+            client.begin(here)
+            assert (here.op_code, here.response_code, here.flags) == (400, 1, there.flags)
+            assert here.credential is not None
+            assert here.credential.type == "HS_SIGNED"
+            assert here.digest is not None
+        else:
+            if sealed:
+                request = replace(request, flags=request.flags | OpFlag.ENCR)
+            if request.op_code == OpCode.CHALLENGE_ANSWER:
+                assert challenge is not None
+                octets = client.unsigned(answered(request, challenge, right=True), sealed=sealed)
+            else:
+                octets = client.signed(request, sealed=sealed)
+            (octets,) = _cut(await over_tcp(port, octets))
+            ended = request.op_code == OpCode.SESSION_TERMINATE
+            assert decode_envelope(octets).encrypted == (sealed and not ended)
+            here = client.heard(octets)
+            expected = replace(there, flags=there.flags | (OpFlag.ENCR if sealed else 0))
+            assert meaning(here) == meaning(expected), exchange.name
+            assert here.envelope.session_id == client.number
+            assert (here.credential is None) == (there.credential is None)
+            if here.credential is not None and there.credential is not None:
+                assert here.credential.type == there.credential.type
+            challenge = here
+        compared += 1
+    assert compared == SESSIONS[scenario]
+
+
+async def test_what_is_wrong_in_a_session(nodes: RecordedNetwork):
+    """Nothing without a MAC, nothing twice, nothing of another session; and it changes nothing."""
+    port = nodes.port(2641, "tcp")
+    (setup,) = (e for e in exchanges() if e.name == "session_dh_tcp#1")
+    (asked,) = (e for e in exchanges() if e.name == "resolve_all_tcp")
+    request = decode_request(asked.requests[0])
+
+    async def code(octets: bytes) -> int:
+        (reply,) = _cut(await over_tcp(port, octets))
+        return client.heard(reply).response_code
+
+    async def opened() -> SessionClient:
+        client = SessionClient()
+        octets = client.set_up(decode_request(setup.requests[0]))
+        (reply,) = _cut(await over_tcp(port, octets))
+        client.begin(decode_message(reply))
+        return client
+
+    client, other = await opened(), await opened()
+    assert await code(client.signed(request)) == ResponseCode.SUCCESS
+    once = client.signed(request)
+    assert await code(once) == ResponseCode.SUCCESS
+    assert await code(once) == ResponseCode.MESSAGE_REJECTED
+    assert await code(client.signed(request, counter=1)) == ResponseCode.MESSAGE_REJECTED
+    assert await code(client.unsigned(request)) == ResponseCode.MESSAGE_REJECTED
+    forged = bytearray(client.signed(request, counter=50))
+    forged[-1] ^= 1
+    assert await code(bytes(forged)) == ResponseCode.MESSAGE_REJECTED
+    foreign = bytearray(other.signed(request))
+    foreign[4:8] = client.number.to_bytes(4, "big")
+    assert await code(bytes(foreign)) == ResponseCode.MESSAGE_REJECTED
+    sealed = bytearray(other.signed(request, sealed=True))
+    sealed[4:8] = client.number.to_bytes(4, "big")
+    assert await code(bytes(sealed)) in (
+        ResponseCode.INVALID_SESSION_KEY,
+        ResponseCode.ERROR,
+        ResponseCode.PROTOCOL_ERROR,
+    )
+    assert await code(client.signed(request, counter=60)) == ResponseCode.SUCCESS
