@@ -55,6 +55,8 @@ def up(source: str, base_port: int | None, no_samples: bool, detach: bool, data:
         overrides["network.samples"] = 0
     topology = expand(load_network(source, overrides=overrides))
     paths = data_paths(data)
+    if any(node.plain_passwords for node in topology.nodes):
+        output.notice("  passwords are taken over plain HTTP: anybody on the way can read them")
     # A container's stop and a closed terminal end the network as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

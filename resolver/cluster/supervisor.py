@@ -235,6 +235,7 @@ class Supervisor:
             node.pid = 0
             node.state = FAILED if process.deaths >= FAILED_AFTER else RESTARTING
         _log.warning("process %s %s; started again in %.1f s", process.name, how, delay)
+        write_state(self._data, self._state)
         self._emit(
             {
                 "event": "died",
@@ -246,7 +247,6 @@ class Supervisor:
                 "log": self.log_path(process.name),
             }
         )
-        write_state(self._data, self._state)
 
     def _hear_out(self, process: _Process) -> None:
         with suppress(BlockingIOError):

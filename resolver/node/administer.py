@@ -106,7 +106,8 @@ class Administer:
             return _no_connection()
         if not isinstance(asked, ResolveRequest) or len(asked.types) != 1:
             return refusal(ResponseCode.PROTOCOL_ERROR, "a login has a user and one password")
-        claim = (Reference(asked.handle, 0), asked.types[0])
+        index = asked.indexes[0] if asked.indexes else 0
+        claim = (Reference(asked.handle, index), asked.types[0])
         return self._log_in(request, claim, client)
 
     def _proved(self, answer: Message, client: Client, unix_now: int) -> Outcome:

@@ -294,7 +294,7 @@ def _minted(request: Message, random: Callable[[int], bytes]) -> str:
     """The handle of ``request``; with MINT a new one that begins with it."""
     handle = handle_of(request)
     if request.op_code == OpCode.CREATE_HANDLE and request.flags & OpFlag.MINT:
-        return handle + str(UUID(bytes=random(16), version=4)).upper()
+        return handle + str(UUID(bytes=random(16), version=4))
     return handle
 
 

@@ -74,7 +74,8 @@ async def _start_node(
     for sock in sockets.tcp:
         running.push_async_callback((await serve_tcp(service, sock)).close)
     for sock in sockets.http:
-        running.push_async_callback((await serve_http(service, sock)).close)
+        door = await serve_http(service, sock, passwords=spec.plain_passwords)
+        running.push_async_callback(door.close)
 
 
 def _state(spec: NodeSpec, topology: Topology, store: RecordStore, key: NetworkKey) -> NodeState:

@@ -72,6 +72,7 @@ def expand(loaded: Loaded) -> Topology:
                 cache=_cache(_merged(file.cache, node.cache)),
                 limits=_limits(_merged(file.limits, node.limits)),
                 administrators=tuple(map(_key_named, node.administrators)),
+                plain_passwords=network.plain_passwords,
             )
         )
     troubles = [f"{loaded.source}: {reason}" for reason in _troubles(specs, file.cache)]

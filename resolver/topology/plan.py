@@ -48,6 +48,7 @@ class NodeSpec:
         process: nodes with the same one share a process.
         samples: product records per prefix to put into a new store.
         administrators: keys that may change every record here.
+        plain_passwords: whether passwords are taken over plain HTTP.
     """
 
     name: str
@@ -68,6 +69,7 @@ class NodeSpec:
     cache: CacheSpec = field(default_factory=CacheSpec)
     limits: LimitSpec = field(default_factory=LimitSpec)
     administrators: tuple[Reference, ...] = ()
+    plain_passwords: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,9 @@ class NetworkModel(_Section):
         ("127.0.0.1", "::1"), min_length=1, description="addresses to listen on"
     )
     advertise: Ipv4 = Field("127.0.0.1", description="address in the site records of the nodes")
+    plain_passwords: StrictBool = Field(
+        False, description="take passwords over plain HTTP, where others may read them"
+    )
     samples: StrictInt = Field(
         100, ge=0, description="sample records per enterprise of a new store"
     )

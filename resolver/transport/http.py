@@ -2,14 +2,14 @@
 (docs/protocol.md §13).
 
 Rules: a handler reads the request, asks the service, writes the answer; what is in the JSON is
-``resolver.wire.rest``'s business. Whatever a client sends gets a status and a reason. Writing
-needs authentication, which this door does not offer yet: such requests are refused with 501.
+``resolver.wire.rest``'s business. Whatever a client sends gets a status and a reason. What changes
+records is in ``http_changes``.
 """
 
 import json
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -17,11 +17,12 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
-from resolver.model.errors import ResolverError
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
+from resolver.transport.http_changes import Changes, Parameters
 from resolver.transport.http_pages import page_of_node, page_of_record
 from resolver.transport.http_responses import (
+    BadRequest,
     html_response,
     json_response,
     preflight,
@@ -43,12 +44,6 @@ MAX_ALIASES: Final = 10
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
 _REFERRED_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
 
-Parameters = Mapping[str, list[str]]
-
-
-class BadRequest(ResolverError):
-    """A request that cannot be read; the text says why."""
-
 
 @dataclass(frozen=True, slots=True)
 class HttpDoor:
@@ -61,20 +56,27 @@ class HttpDoor:
         await self.runner.cleanup()
 
 
-async def serve_http(service: Service, sock: socket.socket) -> HttpDoor:
-    """Open a door on a bound TCP socket, IPv4 or IPv6."""
+async def serve_http(service: Service, sock: socket.socket, *, passwords: bool = False) -> HttpDoor:
+    """Open a door on a bound TCP socket, IPv4 or IPv6.
+
+    Args:
+        passwords: take them over plain HTTP (``http_changes``).
+    """
     runner = web.AppRunner(
-        make_app(service), access_log=None, handle_signals=False, shutdown_timeout=5.0
+        make_app(service, passwords=passwords),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=5.0,
     )
     await runner.setup()
     await web.SockSite(runner, sock, backlog=1024).start()
     return HttpDoor(runner)
 
 
-def make_app(service: Service) -> web.Application:
+def make_app(service: Service, *, passwords: bool) -> web.Application:
     """The application behind the door."""
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors])
-    handlers = _Handlers(service)
+    handlers = _Handlers(service, Changes(service, passwords=passwords))
     for path in ("/api/handles", "/api/handles/{handle:.*}"):
         app.router.add_route("*", path, handlers.handles)
     app.router.add_route("*", "/api/site", handlers.site)
@@ -115,21 +117,20 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 class _Handlers:
     """What the routes of one node do."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, changes: Changes) -> None:
         self._service: Final = service
+        self._changes: Final = changes
 
     async def handles(self, request: web.Request) -> web.StreamResponse:
         """``/api/handles/H``."""
         if request.method == "OPTIONS":
             return preflight(request)
-        if request.method in ("PUT", "DELETE"):
-            return unsupported("changing records")
-        if request.method not in ("GET", "HEAD", "POST"):
+        if request.method not in ("GET", "HEAD", "POST", "PUT", "DELETE"):
             return unknown_method(request)
         parameters = await _parameters(request)
         handle = _handle_in(request, "/api/handles")
-        if not handle and "prefix" in parameters:
-            return unsupported("listing handles")
+        if not handle and "prefix" in parameters and request.method == "GET":
+            return await self._changes.listing(request, parameters)
         if not handle:
             return json_response(
                 {
@@ -138,6 +139,10 @@ class _Handlers:
                 },
                 400,
             )
+        if request.method == "PUT":
+            return await self._changes.put(request, handle, parameters)
+        if request.method == "DELETE":
+            return await self._changes.delete(request, handle, parameters)
         return await self._record(request, handle, parameters)
 
     async def _record(
@@ -146,15 +151,20 @@ class _Handlers:
         callback = _last(parameters, "callback")
         if callback is not None and not _CALLBACK.fullmatch(callback):
             raise BadRequest(f"{callback!r} is no name of a JavaScript function")
-        message = _question(handle, parameters)
-        client = _client(request, trace=_switch(parameters, "trace", default=False))
+        client = await self._changes.client(
+            request, trace=_switch(parameters, "trace", default=False)
+        )
+        if not isinstance(client, Client):
+            return client
+        # Who has said who they are wants what they may read.
+        message = _question(handle, parameters, public_only=client.connection is None)
         answer = await _settled(self._service.ask(message, client))
         shown = answer_to_json(handle, answer)
         if client.trace:
             shown["trace"] = trace_to_json(self._service.name, answer)
         return json_response(
             shown,
-            http_status(answer.code, secure=request.secure),
+            http_status(answer.code, secure=self._changes.takes_passwords(request)),
             pretty=_switch(parameters, "pretty", default=False),
             callback=callback,
         )
@@ -285,14 +295,14 @@ async def _parameters(request: web.Request) -> Parameters:
     return found
 
 
-def _question(handle: str, parameters: Parameters) -> Message:
+def _question(handle: str, parameters: Parameters, *, public_only: bool = True) -> Message:
     indexes = []
     for text in parameters.get("index", []):
         if not text.removeprefix("-").isdecimal() or not -(2**31) <= int(text[:12]) < 2**31:
             raise BadRequest(f'index: "{text}" is no 32-bit whole number')
         indexes.append(int(text))
     flags = 0
-    if _switch(parameters, "publicOnly", default=True):
+    if _switch(parameters, "publicOnly", default=public_only):
         flags |= OpFlag.PUBL
     if _switch(parameters, "auth", default=False):
         flags |= OpFlag.AUTH
@@ -318,10 +328,10 @@ def _handle_in(request: web.Request, below: str) -> str:
         raise BadRequest("the handle is not UTF-8") from None
 
 
-def _client(request: web.Request, *, trace: bool = False) -> Client:
+def _client(request: web.Request) -> Client:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     host, port = peer[:2] if peer else ("", 0)
-    return Client("http", host, port, trace=trace)
+    return Client("http", host, port)
 
 
 def _switch(parameters: Parameters, name: str, *, default: bool) -> bool:

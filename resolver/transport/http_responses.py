@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from resolver.model.codes import ResponseCode
+from resolver.model.errors import ResolverError
 from resolver.wire.cursor import encode_text
 
 _JSON: Final = "application/json;charset=utf-8"
@@ -43,6 +44,20 @@ def json_response(
             **(headers or {}),
         },
     )
+
+
+class BadRequest(ResolverError):
+    """A request that cannot be read; the text says why."""
+
+
+def unauthenticated(shown: Mapping[str, object] | None, error: str = "") -> web.Response:
+    """401: who asks has to say who they are; without content where what they said is not true."""
+    headers = {"WWW-Authenticate": 'Basic realm="handle"'}
+    if error:
+        headers["WWW-Authenticate"] += f', error="{error}"'
+    if shown is None:
+        return web.Response(status=401, headers=headers)
+    return json_response(shown, 401, headers=headers)
 
 
 def preflight(request: web.Request) -> web.Response:

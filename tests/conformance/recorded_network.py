@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -137,6 +138,8 @@ class RecordedNetwork:
             ("udp", socket.SOCK_DGRAM, serve_udp),
             ("tcp", socket.SOCK_STREAM, serve_tcp),
             ("http", socket.SOCK_STREAM, serve_http),
+            # What was recorded over TLS goes to a door that takes passwords without.
+            ("https", socket.SOCK_STREAM, partial(serve_http, passwords=True)),
         )
         for transport, kind, serve in doors:
             sock = socket.socket(socket.AF_INET, kind)

@@ -101,7 +101,7 @@ async def test_a_recorded_request_gets_the_recorded_answer(
 async def test_a_recorded_http_request_gets_the_recorded_answer(
     nodes: RecordedNetwork, exchange: dict[str, Any]
 ):
-    port = nodes.port(exchange["port"], "http")
+    port = nodes.port(exchange["port"], exchange["transport"])
     request = bytes.fromhex(exchange["request_hex"])
     here = http_meaning(await over_tcp(port, request, end=False))
     there = http_meaning(bytes.fromhex(exchange["response_hex"]))

@@ -54,6 +54,7 @@ class LiveNetwork:
         names = ("root", "wuhan", "optics", "works", "recursive")
         self.ports = {name: Ports() for name in names}
         self.states: dict[str, NodeState] = {}
+        self.services: dict[str, NodeService] = {}
         self.running = AsyncExitStack()
         for ports in self.ports.values():
             for sock in (ports.tcp, ports.udp, ports.http):
@@ -95,6 +96,7 @@ class LiveNetwork:
         upstream = Upstream()
         self.running.push_async_callback(upstream.close)
         service = NodeService(Node(state, ROLES[role].chain), upstream, SystemClock())
+        self.services[name] = service
         self.running.push_async_callback(service.close)
         ports = self.ports[name]
         self.running.push_async_callback((await serve_tcp(service, ports.tcp)).close)
@@ -147,6 +149,7 @@ async def start_four_tiers(network: LiveNetwork) -> None:
         "works",
         "enterprise",
         homes=["88.901.1"],
+        hints=[("", "root")],
         records=[
             (
                 "88.901.1/motor",
