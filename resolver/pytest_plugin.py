@@ -2,7 +2,8 @@
 
 The fixture ``wuhan_network`` starts a network once per test session, on free ports and in a folder
 of its own, and stops it at the end. Which one: ``--wuhan-config``, else ``wuhan_config`` of the
-ini file, else ``minimal``; a preset or a TOML file.
+ini file, else ``minimal``; a preset or a TOML file. It takes passwords over plain HTTP: it is on
+this machine only, and clients under test should be able to change records.
 
 Rules: pytest imports this module in every run of everybody who has installed the package, so it
 imports nothing dear at the top; what the fixture needs is imported when it is used. The network
@@ -195,7 +196,8 @@ def wuhan_network(
         source = str(from_root)
     launched = None
     try:
-        topology = expand(load_network(source, overrides={"network.base_port": 0}))
+        overrides = {"network.base_port": 0, "network.plain_passwords": True}
+        topology = expand(load_network(source, overrides=overrides))
         data = data_paths(tmp_path_factory.mktemp("wuhan"))
         launched = launch(topology, data, source, detach=True)
         launched.wait_ready(lambda event: None)

@@ -97,6 +97,8 @@ def test_python_examples_run(document: str, wuhan_network, tmp_path: Path, monke
             continue
         code = code.replace("127.0.0.1:3641", recursive.server)
         code = code.replace("http://127.0.0.1:8001", recursive.http_url)
+        enterprise = wuhan_network.node("88.901.1")
+        code = code.replace("http://127.0.0.1:8201", enterprise.http_url)
         if code.startswith("def test_"):
             code += f"\n\n{code.split('(')[0].removeprefix('def ')}(wuhan_network)\n"
         exec(compile(code, document, "exec"), {"wuhan_network": wuhan_network})
