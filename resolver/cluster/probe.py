@@ -5,6 +5,7 @@ told apart from one that answers nonsense.
 """
 
 import asyncio
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -93,16 +94,22 @@ async def _ask_site(peer: UdpPeer | TcpPeer, timeout: float) -> str:
     return f"response code {reply.response_code}"
 
 
+_GET_HEALTH: Final = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
 async def _get_health(host: str, port: int, timeout: float) -> str:
     """One HTTP request by hand: the probe need not import a whole HTTP client."""
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            status = await reader.readline()
-            writer.close()
+            try:
+                writer.write(_GET_HEALTH)
+                status = await reader.readline()
+            finally:
+                writer.close()
     except TimeoutError:
         return f"no answer in {timeout:g} s"
     except OSError as error:
-        return error.strerror or str(error)
+        # Not its strerror: asyncio writes there which address it tried, not what came of it.
+        return os.strerror(error.errno) if error.errno else str(error)
     return OK if b" 200 " in status else status.decode("latin-1").strip() or "no answer"

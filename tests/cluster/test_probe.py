@@ -2,15 +2,13 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from resolver.cluster.probe import OK, Health, probe
 from resolver.cluster.state import NodeState
-from tests.support.live_network import LiveNetwork, network
-
-__all__ = ["network"]
 
 TIMEOUT_S = 0.3
 
@@ -36,26 +34,13 @@ def silent() -> Iterator[tuple[int, int]]:
         yield tcp.getsockname()[1], http.getsockname()[1]
 
 
-async def test_nodes_that_answer_through_every_door(network: LiveNetwork):
-    nodes = [
-        node(name, *(int(network.address(name, t).split(":")[1]) for t in ("tcp", "http")))
-        for name in network.states
-    ]
-    anywhere = node("anywhere", nodes[0].port, nodes[0].http_port, "0.0.0.0")
-    health = await probed(*nodes, anywhere)
-    assert set(health) == {*network.states, "anywhere"}
-    assert set(health.values()) == {Health(OK, OK, OK)}
-    assert {one.summary for one in health.values()} == {OK}
-
-
 async def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     health = (await probed(node("works", port, port)))["works"]
-    assert "refused" in health.udp
-    assert "refused" in health.tcp
-    assert "refused" in health.http
-    assert health.summary == f"udp: {health.udp}"
+    assert health.summary.startswith(f"udp: 127.0.0.1:{port} cannot be reached: ")
+    assert health.tcp.startswith(f"127.0.0.1:{port} cannot be reached: ")
+    assert health.http == "Connection refused"
 
 
 async def test_nobody_answers(silent: tuple[int, int]):
@@ -81,11 +66,9 @@ async def test_something_else_answers():
     assert health.http == "HTTP/1.1 400 Bad Request"
 
 
-async def test_one_that_is_silent_does_not_keep_the_others(
-    network: LiveNetwork, silent: tuple[int, int]
-):
-    port, http_port = (int(network.address("root", t).split(":")[1]) for t in ("tcp", "http"))
-    began = asyncio.get_running_loop().time()
-    health = await probed(*(node(f"n{n}", *silent) for n in range(20)), node("r", port, http_port))
-    assert asyncio.get_running_loop().time() - began < 10 * TIMEOUT_S
-    assert health["r"].summary == OK
+async def test_the_silent_are_waited_for_together(silent: tuple[int, int]):
+    began = time.monotonic()
+    health = await probed(*(node(f"n{number}", *silent) for number in range(30)))
+    assert time.monotonic() - began < 10 * TIMEOUT_S
+    assert len(health) == 30
+    assert OK not in {one.summary for one in health.values()}
