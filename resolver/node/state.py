@@ -77,6 +77,19 @@ class NodeState:
             return self.holds_prefix_record(fold(described_prefix(handle)))
         return fold(prefix_of(handle)) in self.homes
 
+    def delegated(self, handle: str) -> bool:
+        """Whether the record of this prefix lives further down: below a prefix whose record, held
+        here, delegates what is below it."""
+        if not is_prefix_handle(handle):
+            return False
+        for ancestor in ancestors(fold(described_prefix(handle))):
+            if not self.holds_prefix_record(ancestor):
+                return False
+            values = self.store.get(prefix_handle(ancestor))
+            if values is not None and route_from_values(ancestor, values.public(), 0).leads_down:
+                return True
+        return False
+
     def holds_prefix_record(self, prefix: str) -> bool:
         """Whether the record of ``prefix`` (folded) would live here."""
         return any(is_under(prefix, zone) for zone in self.delegates)

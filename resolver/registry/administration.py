@@ -110,7 +110,7 @@ def preliminary(request: Message, holdings: Holdings, unix_now: int) -> Answer |
         prefix = described_prefix(handle) if is_prefix_handle(handle) else prefix_of(handle)
         probe = f"{prefix}/"
         return None if holdings.holds(probe) else refused(_NOT_HERE)
-    if not holdings.holds(handle):
+    if not holdings.holds(handle) or holdings.delegated(handle):
         return refused(_NOT_HERE)
     if isinstance(request.body, RecordRequest):
         refusal = edits.checked_values(request.body.values)

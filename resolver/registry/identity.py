@@ -53,6 +53,9 @@ class Holdings(Protocol):
     def holds(self, handle: str) -> bool:
         """Whether ``handle`` would live here."""
 
+    def delegated(self, handle: str) -> bool:
+        """Whether the record of this prefix lives further down after all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -389,3 +389,21 @@ def test_the_record_may_not_change_under_the_hands(client: Connection, network: 
     reply = client.do(*DELETE)
     assert reply.response_code == ResponseCode.INVALID_ADMIN, "the new record names nobody"
     assert state.store.get("88.901.1/old") is not None
+
+
+@pytest.mark.parametrize(
+    ("handle", "code"),
+    [
+        ("0.NA/88.902", ResponseCode.AUTHENTICATION_NEEDED),
+        ("0.NA/88.901.5", ResponseCode.NOT_RESPONSIBLE),
+        ("0.NA/88.901.5.1", ResponseCode.NOT_RESPONSIBLE),
+        ("0.NA/88", ResponseCode.NOT_RESPONSIBLE),
+        ("0.NA/99", ResponseCode.NOT_RESPONSIBLE),
+    ],
+)
+def test_a_prefix_is_registered_where_it_will_be_looked_for(handle: str, code: int):
+    network = MemoryNetwork()
+    below = [site_value(2, "HS_SITE.PREFIX", network.site("optics"))]
+    network.add("wuhan", "top-level", delegates=["88"], records=[("0.NA/88.901", below)])
+    reply = Connection(network, "wuhan").send(OpCode.CREATE_HANDLE, create(handle))
+    assert reply.response_code == code
