@@ -57,7 +57,9 @@ class RecordCache:
 
     def put_values(self, handle: str, values: ValueList, *, now: float, unix_now: int) -> None:
         """Keep the public record of ``handle``; values without a lifetime left are not kept."""
-        ttl = min(values.lifetime(unix_now), self._ttl_cap)
+        # A record without public values may get some soon, as one that does not exist.
+        longest = self._ttl_cap if len(values) else self._negative_ttl
+        ttl = min(values.lifetime(unix_now), longest)
         if ttl > 0:
             self._put(handle, CachedRecord(ResponseCode.SUCCESS, values, "", now + ttl))
 

@@ -13,8 +13,10 @@ from resolver.cache.budget import BudgetCache, CacheStatistics
 from resolver.model.handle import ancestors, fold
 from resolver.model.site import Site
 
-_SITE_BYTES: Final = 1500
-"""What a decoded site with one server, three interfaces and a 2048-bit key takes in memory."""
+_SITE_BYTES: Final = 500
+_SERVER_BYTES: Final = 400
+_INTERFACE_BYTES: Final = 200
+"""What a decoded site and its parts take in memory, besides their texts and keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class RouteCache:
         ttl = min(route.ttl, self._ttl_cap) if route.leads_anywhere else self._negative_ttl
         kept = replace(route, prefix=fold(route.prefix), ttl=ttl, expires_at=now + ttl)
         if ttl > 0:
-            size = len(kept.prefix) + _SITE_BYTES * len({*kept.sites, *kept.delegation})
+            size = len(kept.prefix) + sum(map(_size_of, {*kept.sites, *kept.delegation}))
             self._cache.put(kept.prefix, kept, size=size, expires_at=kept.expires_at)
         return kept
 
@@ -108,3 +110,16 @@ class RouteCache:
     def statistics(self) -> CacheStatistics:
         """What is in the cache now."""
         return self._cache.statistics()
+
+
+def _size_of(site: Site) -> int:
+    """What ``site`` takes in memory, about."""
+    texts = sum(len(name) + len(text) + 200 for name, text in site.attributes)
+    return (
+        _SITE_BYTES
+        + texts
+        + sum(
+            _SERVER_BYTES + len(server.public_key) + _INTERFACE_BYTES * len(server.interfaces)
+            for server in site.servers
+        )
+    )

@@ -116,6 +116,7 @@ class Client:
         self.timeout: Final = timeout
         self.server: Final = None if hints is not None else server or DEFAULT_SERVER
         self._hints: Final = dict(hints or {})
+        self.allowed: Final = tuple(allowed)
         self._upstream: Final = Upstream(allowed=allowed)
         self._site: Site | None = None
         self._routes: RouteCache | None = None
@@ -181,7 +182,12 @@ class Client:
         """The outcomes of ``handles`` in their order, at most ``concurrency`` under way at once.
 
         A handle that cannot be resolved is an outcome with an error, and does not end the rest.
+
+        Raises:
+            ValueError: ``concurrency`` is less than 1.
         """
+        if concurrency < 1:
+            raise ValueError(f"concurrency is {concurrency}, at least 1 is needed")
         running: deque[asyncio.Task[Outcome]] = deque()
         try:
             for handle in handles:

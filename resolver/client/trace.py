@@ -79,7 +79,10 @@ async def trace(
         return told
     direct = await _outcome(client, handle, options)
     async with Client(
-        hints={"": server}, transport=client.transport, timeout=client.timeout
+        hints={"": server},
+        transport=client.transport,
+        timeout=client.timeout,
+        allowed=client.allowed,
     ) as walker:
         walked = await _outcome(walker, handle, options)
     if isinstance(direct, Record) and not isinstance(walked, Record):
@@ -123,7 +126,7 @@ async def _told_by_server(
     url = f"http://{door}/api/handles/{name}?{urlencode(query)}"
     try:
         return trace_from_json(handle, json.loads(await _get(url, client.timeout)), server)
-    except (KeyError, TypeError, ValueError, RecursionError, ResolverError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         _log.debug("%s tells no trace that can be read: %r", url, error)
         return None
 

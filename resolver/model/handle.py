@@ -12,6 +12,9 @@ from typing import Final
 MAX_HANDLE_OCTETS: Final = 2048
 """Longest handle a server accepts, in UTF-8 octets (Handle.Net; protocol.md §5)."""
 
+MAX_LABELS: Final = 32
+"""Parts of a prefix that anything here looks at one by one; prefixes in use have two to five."""
+
 NA: Final = "0.NA/"
 """What the handle of a prefix starts with: the prefix 88.901 is described by 0.NA/88.901."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
-from resolver.model.errors import WireError
+from resolver.model.errors import StoreError, WireError
 from resolver.node.node import Node
 from resolver.node.outcome import Outcome, Pending
 from resolver.security import Session
@@ -114,7 +114,7 @@ class Endpoint:
             if session is not None:
                 # What is known of a client is known of its session, on whatever connection.
                 client = replace(client, connection=session)
-        outcome = self._node.answer(request, client, now, unix_now)
+        outcome = self.ask(request, client, now, unix_now)
         if isinstance(outcome, Pending):
             return Waiting(
                 request,
@@ -125,8 +125,12 @@ class Endpoint:
         return Replied(request, outcome, messages)
 
     def ask(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome:
-        """The answer to a request that came in another form than a message (HTTP)."""
-        return self._node.answer(request, client, now, unix_now)
+        """The answer to a request that came in another form than a message (HTTP). Never raises:
+        a record that cannot be read is an answer too."""
+        try:
+            return self._node.answer(request, client, now, unix_now)
+        except StoreError as error:
+            return Answer(ResponseCode.ERROR, ErrorAnswer(str(error)), authoritative=True)
 
     def _unsealed(self, octets: bytes, unix_now: int) -> tuple[Session | None, bytes]:
         """The session of an encrypted message, and the message in the clear; as they came if there

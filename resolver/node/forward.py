@@ -36,7 +36,10 @@ class Forward:
         state, asked = self._state, request.body
         if not isinstance(asked, ResolveRequest):
             return None
-        if not (state.always_recurse or (state.recursion and request.flags & OpFlag.RECU)):
+        asked_to = request.flags & OpFlag.RECU and (state.recursion or state.always_recurse)
+        # A question without RECU that counts comes from another node's resolution: answering it by
+        # a resolution of our own could multiply from node to node.
+        if not asked_to and (not state.always_recurse or request.recursion_count):
             return None
         if request.recursion_count > MAX_RECURSION:
             return refusal(
@@ -102,7 +105,7 @@ class Forward:
             )
 
         return Pending(
-            key=replace(question, handle=fold(handle), recursion_count=0),
+            key=replace(question, handle=fold(handle)),
             process=lambda: Resolution(question, self._routes, self._state.limits),
             settle=settle,
             finish=finish,

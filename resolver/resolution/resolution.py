@@ -25,6 +25,7 @@ from resolver.cache.routes import Route
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError
 from resolver.model.handle import (
+    MAX_LABELS,
     canonical,
     described_prefix,
     fold,
@@ -103,6 +104,10 @@ class Routes(Protocol):
         """Keep ``route``, and return it as kept."""
 
 
+NAMES_THE_HANDLE: Final = NOT_FOUND | {ResponseCode.INVALID_HANDLE}
+"""Codes that say something of the handle that was asked for."""
+
+
 class Resolution(Process):
     """One question on its way through the tree."""
 
@@ -131,14 +136,11 @@ class Resolution(Process):
         handle = canonical(question.handle)
         if is_prefix_handle(handle):
             prefix = described_prefix(handle)
-            if not prefix:
-                raise _stop(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+            _check_prefix(prefix)
             sites = yield from self._holders_of_prefix_record(prefix)
             message = yield from self._ask(sites, handle, question.types, question.indexes)
         else:
-            prefix = prefix_of(handle)
-            if not prefix:
-                raise _stop(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+            _check_prefix(prefix_of(handle))
             message = yield from self._ask_holders(handle, question.types, question.indexes)
         return self._conclude(message)
 
@@ -147,7 +149,9 @@ class Resolution(Process):
     ) -> Plan[Message]:
         """Ask whoever holds the identifiers of the handle's prefix."""
         prefix = fold(prefix_of(handle))
-        cached = None if self.question.authoritative else self._routes.get(prefix, self.now)
+        cached = self._routes.get(prefix, self.now)
+        if self.question.authoritative and self._routes.delegation_above(prefix, self.now):
+            cached = None
         if cached is not None:
             sites = yield from self._sites_of(cached)
             try:
@@ -229,11 +233,22 @@ class Resolution(Process):
                 f"service handles lead from one to the next more than {self._limits.max_depth} "
                 f"times, last to {service}",
             )
-        if is_prefix_handle(service):
-            holders = yield from self._holders_of_prefix_record(described_prefix(service))
-            message = yield from self._ask(holders, service, SITE_TYPES, ())
-        else:
-            message = yield from self._ask_holders(service, SITE_TYPES, ())
+        try:
+            if is_prefix_handle(service):
+                _check_prefix(described_prefix(service))
+                holders = yield from self._holders_of_prefix_record(described_prefix(service))
+                message = yield from self._ask(holders, service, SITE_TYPES, ())
+            else:
+                _check_prefix(prefix_of(service))
+                message = yield from self._ask_holders(service, SITE_TYPES, ())
+        except Stop as stop:
+            if stop.answer.code not in NAMES_THE_HANDLE:
+                raise
+            # It is the service that is not there, which says nothing about what was asked for.
+            reason = getattr(stop.answer.body, "message", "")
+            raise _stop(
+                ResponseCode.ERROR, f"the service handle {service} is not found: {reason}"
+            ) from None
         self._depth -= 1
         body = message.body
         sites = sites_in(body.values, SITE_TYPES) if isinstance(body, RecordAnswer) else ()
@@ -348,6 +363,20 @@ class Resolution(Process):
             )
         text = body.message if isinstance(body, ErrorAnswer) else None
         return Answer(code, ErrorAnswer(text or ""), authoritative=authoritative)
+
+
+def _check_prefix(prefix: str) -> None:
+    """Ends the plan if nobody can be asked about ``prefix`` level by level."""
+    if not prefix:
+        raise _stop(ResponseCode.INVALID_HANDLE, "the prefix is empty")
+    labels = prefix.split(".")
+    if "" in labels:
+        raise _stop(ResponseCode.INVALID_HANDLE, f"the prefix {prefix} has an empty part")
+    if len(labels) > MAX_LABELS:
+        raise _stop(
+            ResponseCode.INVALID_HANDLE,
+            f"the prefix has {len(labels)} parts, at most {MAX_LABELS} are looked for",
+        )
 
 
 def _one_level_below(ancestor: str, prefix: str) -> str:

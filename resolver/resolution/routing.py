@@ -35,6 +35,8 @@ def sites_in(values: ValueList, types: tuple[str, ...]) -> tuple[Site, ...]:
     """The sites that values of ``types`` describe, those with servers only."""
     sites = []
     for value in values.of_type(*types):
+        if len(value.data) > MAX_SITE_OCTETS:
+            continue
         try:
             site = _site(value.data)
         except WireError:
@@ -44,7 +46,10 @@ def sites_in(values: ValueList, types: tuple[str, ...]) -> tuple[Site, ...]:
     return tuple(sites)
 
 
-_site: Final = lru_cache(maxsize=1024)(decode_site)
+MAX_SITE_OCTETS: Final = 8192
+"""A site of some twenty servers. A longer one is skipped: decoded it would take many times that."""
+
+_site: Final = lru_cache(maxsize=256)(decode_site)
 """The same few sites come again with every route that expires; decoding one takes 30 µs."""
 
 

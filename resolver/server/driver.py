@@ -29,6 +29,10 @@ class Exchange(Protocol):
         """The reply; raises UpstreamError when there is none within ``ask.timeout``."""
 
 
+MAX_RUNNING: Final = 10_000
+"""Processes of one node at a time; more clients than that hear that it is too busy."""
+
+
 class Driver:
     """Runs the pending answers of one node."""
 
@@ -45,6 +49,10 @@ class Driver:
         """The answer for one request; all requests with equal keys wait for the same task."""
         task = self._running.get(pending.key)
         if task is None:
+            if len(self._running) >= MAX_RUNNING:
+                return pending.finish(
+                    Answer(ResponseCode.SERVER_BUSY, ErrorAnswer("too much is under way here"))
+                )
             task = asyncio.get_running_loop().create_task(self._run(pending))
             self._running[pending.key] = task
             task.add_done_callback(lambda _: self._running.pop(pending.key, None))

@@ -101,8 +101,6 @@ class NodeService:
     ) -> Answer:
         answer = await self._driver.resolve(pending)
         self._count(request, answer, client, started, "forwarded")
-        if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
-            self._failures.note(answer.body.message or "error", self._clock.now())
         return answer
 
     def _count(
@@ -111,6 +109,8 @@ class NodeService:
         self._counters.request(
             request.op_code, client.transport, answer.code, path, time.perf_counter() - started
         )
+        if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
+            self._failures.note(answer.body.message or "error", self._clock.now())
 
 
 def _sources(state: NodeState) -> Sources:

@@ -6,10 +6,13 @@ Transactions are written on a thread of their own; readers never wait.
 """
 
 import asyncio
+import logging
 from typing import Final
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, RecordStore, check_record
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Writer:
@@ -51,6 +54,9 @@ class Writer:
                     made = await asyncio.to_thread(self._store.apply, changes)
                 except StoreError as error:
                     made = error
+                except Exception as error:  # a defect of the store: nobody may wait for ever
+                    _log.exception("a change failed by a defect of this program")
+                    made = StoreError(f"internal error: {error!r}")
                 for number, (_, done) in enumerate(batch):
                     if done.done():
                         continue  # who asked has left; it is written all the same

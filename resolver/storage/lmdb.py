@@ -278,8 +278,7 @@ class LmdbStore:
                 with self._env.begin(write=True) as txn:
                     return work(txn)
             except lmdb.MapFullError:
-                with self._mapping:
-                    self._env.set_mapsize(2 * self._env.info()["map_size"])
+                self._resize(2 * self._env.info()["map_size"])
             except lmdb.MapResizedError:
                 self._adopt_map()
             except lmdb.Error as error:
@@ -288,8 +287,20 @@ class LmdbStore:
 
     def _adopt_map(self) -> None:
         """Take over the size to which another process has grown the map."""
-        with self._mapping:
-            self._env.set_mapsize(0)
+        self._resize(0)
+
+    def _resize(self, octets: int) -> None:
+        """Give the map another size; 0 is the size that the file has.
+
+        Raises:
+            StoreError: there is no address space for it.
+        """
+        try:
+            with self._mapping:
+                self._env.set_mapsize(octets)
+        except (lmdb.Error, MemoryError) as error:
+            reason = error if isinstance(error, lmdb.Error) else lmdb.MemoryError(str(error))
+            raise self._failure("grow", reason) from error
 
     def _failure(self, what: str, error: lmdb.Error) -> StoreError:
         reason = next((text for kind, text in _REASONS if isinstance(error, kind)), None)

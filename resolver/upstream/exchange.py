@@ -9,6 +9,7 @@ allowed networks are not asked: a site record comes from outside, and must not s
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Protocol
@@ -29,6 +30,9 @@ from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 
 LIFETIME_S: Final = 43200
+MAX_PEERS: Final = 512
+"""Servers to which a node keeps a socket; site records from outside name any number of ports."""
+
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
@@ -74,7 +78,8 @@ class Upstream:
         self._allowed: Final = tuple(allowed)
         self._counters: Final = counters or Counters()
         self._kinds: Final = peers
-        self._peers: Final[dict[tuple[str, str, int], Peer]] = {}
+        self._peers: Final[OrderedDict[tuple[str, str, int], Peer]] = OrderedDict()
+        self._closing: Final[set[asyncio.Future[None]]] = set()
 
     async def exchange(self, ask: Ask) -> Reply:
         """The reply of the site of ``ask``.
@@ -111,7 +116,7 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
-        await asyncio.gather(*(peer.close() for peer in self._peers.values()))
+        await asyncio.gather(*(peer.close() for peer in self._peers.values()), *self._closing)
 
     async def _ask_server(self, server: Server, octets: bytes, ask: Ask, started: float) -> Reply:
         host = str(server.address)
@@ -135,7 +140,15 @@ class Upstream:
         key = (transport, host, port)
         peer = self._peers.get(key)
         if peer is None:
+            if len(self._peers) >= MAX_PEERS:
+                # The one that was asked longest ago; whoever still waits there asks elsewhere.
+                _, oldest = self._peers.popitem(last=False)
+                closing = asyncio.ensure_future(oldest.close())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
             peer = self._peers[key] = self._kinds[transport][1](host, port)
+        else:
+            self._peers.move_to_end(key)
         return peer
 
     def _check_allowed(self, server: Server) -> None:
@@ -150,7 +163,9 @@ def _checked(octets: bytes, ask: Ask, peer: str) -> Message:
     except WireError as error:
         raise UpstreamError(f"{peer} sent nonsense: {error}") from None
     body = message.body
-    if message.op_code not in (OpCode.RESOLVE, 0) or not message.response_code:
+    success = message.response_code == ResponseCode.SUCCESS
+    known = (OpCode.RESOLVE,) if success else (OpCode.RESOLVE, 0)
+    if message.op_code not in known or not message.response_code:
         raise UpstreamError(f"{peer} answered another operation ({message.op_code})")
     if (
         message.response_code == ResponseCode.SUCCESS

@@ -34,7 +34,11 @@ class HttpPeer:
             self._session = aiohttp.ClientSession()
         try:
             async with self._session.post(
-                f"http://{self._name}/", data=octets, headers={"Content-Type": MEDIA_TYPE}
+                f"http://{self._name}/",
+                data=octets,
+                headers={"Content-Type": MEDIA_TYPE},
+                # Whoever answers must not send us on to where we may not ask.
+                allow_redirects=False,
             ) as response:
                 reply = bytearray()
                 async for part in response.content.iter_any():

@@ -11,7 +11,7 @@ from resolver.cache.budget import ENTRY_OVERHEAD
 from resolver.cache.policies import POLICIES, make_policy
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import ConfigError
-from resolver.model.site import Server, Site
+from resolver.model.site import Interface, Server, Site
 from resolver.model.value import HandleValue, TtlType
 from resolver.wire.values import ValueList
 
@@ -118,3 +118,19 @@ def test_missing_prefixes_are_forgotten_soon() -> None:
     assert kept.ttl == 10
     assert cache.get("88.950", 9) is not None
     assert cache.get("88.950", 10) is None
+
+
+def test_a_record_without_public_values_is_kept_as_long_as_none() -> None:
+    cache = RecordCache(1 << 16, ttl_cap_s=3600, negative_ttl_s=60)
+    cache.put_values("88.901.1/x", ValueList.of(()), now=0, unix_now=0)
+    assert cache.get("88.901.1/x", 59) is not None
+    assert cache.get("88.901.1/x", 61) is None
+
+
+def test_a_site_counts_for_what_it_holds() -> None:
+    cache = RouteCache(1 << 20, ttl_cap_s=60, negative_ttl_s=60)
+    cache.put(Route("10.1", sites=(SITE,), ttl=60), 0)
+    small = cache.statistics().bytes
+    key = Server(1, ip_address("127.0.0.1"), b"k" * 300, (Interface(3, 1, 1),) * 50)
+    cache.put(Route("10.2", sites=(Site((key,)),), ttl=60), 0)
+    assert cache.statistics().bytes - small > small + 300 + 50 * 150

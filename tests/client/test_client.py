@@ -236,3 +236,30 @@ async def test_what_cannot_be_meant_is_said_at_once():
             await client.get_site()
         with pytest.raises(ResolutionError, match="nobody is known to ask"):
             await client.resolve("88.901.1/motor")
+
+
+async def test_an_answer_over_http_sends_nobody_elsewhere(network):
+    """Whoever may be asked must not send us on to where we may not ask."""
+    asked = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n")).split()[0])
+        target = network.address("works", "http")
+        writer.write(
+            f"HTTP/1.1 307 x\r\nLocation: http://{target}/\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with Client(f"127.0.0.1:{port}", transport="http") as client:
+            with pytest.raises(UpstreamError, match="answered HTTP 307"):
+                await client.resolve("88.901.1/motor")
+    assert asked == [b"POST"]
+
+
+async def test_many_at_once_are_at_least_one(network):
+    async with client_of(network) as client:
+        with pytest.raises(ValueError, match="concurrency is 0"):
+            _ = [one async for one in client.resolve_many(["88.901.1/motor"], concurrency=0)]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
+from resolver.model.errors import StoreError
 from resolver.model.site import Site
 from resolver.wire.bodies import (
     ChallengeAnswer,
@@ -130,7 +131,9 @@ def test_recursion_on_request_at_every_tier(network: MemoryNetwork) -> None:
 
 
 def test_recursion_count_is_bounded(network: MemoryNetwork) -> None:
-    reply = ask(network, "recursive", "88.901.1/motor", recursion_count=11)
+    reply = ask(
+        network, "recursive", "88.901.1/motor", recursion_count=11, flags=ITERATIVE | OpFlag.RECU
+    )
     assert reply.response_code == ResponseCode.RECURSION_TOO_HIGH
     # A node that has the record does not care how far the question came.
     assert ask(network, "works", "88.901.1/motor", recursion_count=200).response_code == 1
@@ -260,3 +263,29 @@ def test_looks_into_the_caches_are_counted() -> None:
     assert lookups["negative", "hit"] == 1
     assert lookups["route", "hit"] == 2, "the second and third identifier knew the way"
     assert lookups["route", "miss"] == 2
+
+
+def test_a_question_that_counts_is_not_multiplied() -> None:
+    """A recursive node that another resolution comes to does not begin one of its own."""
+    network = four_tiers()
+    iterative = OpFlag.PUBL | OpFlag.CACR
+    asked = ResolveRequest("88.901.1/motor")
+    first = network.send("recursive", asked, flags=iterative)
+    assert first.response_code == ResponseCode.SUCCESS
+    network.asked.clear()
+    other = ResolveRequest("88.901.1/secret")
+    reply = network.send("recursive", other, flags=iterative, recursion_count=1)
+    assert (reply.response_code, network.asked) == (ResponseCode.NOT_RESPONSIBLE, [])
+
+
+def test_a_record_that_cannot_be_read_is_an_answer() -> None:
+    network = four_tiers()
+
+    def damaged(handle: str) -> None:
+        raise StoreError("the file is damaged")
+
+    network.states["works"].store.get = damaged  # type: ignore[method-assign]
+    reply = network.send("works", ResolveRequest("88.901.1/motor"))
+    assert reply.response_code == ResponseCode.ERROR
+    assert isinstance(reply.body, ErrorAnswer)
+    assert reply.body.message == "the file is damaged"

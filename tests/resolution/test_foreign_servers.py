@@ -4,13 +4,14 @@ A test plays the servers: a function that gets an ``Ask`` and says what comes ba
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from resolver.cache import Route, RouteCache
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout
-from resolver.model.site import PRIMARY, Site
+from resolver.model.site import PRIMARY, Interface, Protocol, Purpose, Site
 from resolver.resolution import Ask, Done, Limits, Question, Reply, Resolution
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import Body, ErrorAnswer, RecordAnswer, ReferralAnswer
@@ -260,8 +261,22 @@ def test_a_refusal_of_the_parent_is_passed_on():
     assert answer.code == ResponseCode.INSUFFICIENT_PERMISSION
 
 
-@pytest.mark.parametrize("handle", ["/x", "0.NA/", ""])
-def test_an_empty_prefix(handle: str):
+@pytest.mark.parametrize(
+    "handle",
+    [
+        "/x",
+        "0.NA/",
+        "",
+        ".88.1/x",
+        "88..1/x",
+        "88./x",
+        "0.NA/.88",
+        "0.NA/88.",
+        ".",
+        "1" + ".1" * 32,
+    ],
+)
+def test_a_prefix_that_cannot_be_walked(handle: str):
     play = Play(lambda ask: record(ask, FOUND))
     answer = play.resolve(handle)
     assert answer.code == ResponseCode.INVALID_HANDLE
@@ -274,3 +289,36 @@ def test_nobody_to_ask():
     answer = play.resolve()
     assert answer.code == ResponseCode.ERROR
     assert "nobody is known" in reason(answer)
+
+
+@pytest.mark.parametrize("service", [".88/S", "/S", "10.9/none"])
+def test_a_service_that_is_not_there_says_nothing_about_the_name(service: str):
+    def server(ask: Ask) -> Message:
+        if ask.request.handle == "0.NA/10.1":
+            return record(ask, [text_value(1, "HS_SERV", service)])
+        return message(ResponseCode.HANDLE_NOT_FOUND)
+
+    answer = Play(server).resolve()
+    assert answer.code == ResponseCode.ERROR
+    assert f"the service handle {service} is not found" in reason(answer)
+
+
+def test_a_site_of_thousands_of_interfaces_is_skipped():
+    """It would take two hundred megabytes, and 50 ms to read, for each that is sent."""
+    interface = Interface(Purpose.BOTH, Protocol.TCP, 1)
+    server_ = replace(WORKS.servers[0], interfaces=(interface,) * 2000)
+    huge = Site((server_,), attributes=(("name", "huge"),))
+
+    def server(ask: Ask) -> Message:
+        return record(ask, [site_value(1, "HS_SITE", huge)])
+
+    answer = Play(server).resolve()
+    assert "no site serves" in reason(answer)
+
+
+def test_an_authoritative_question_to_the_holder_of_the_record():
+    """A node that holds the route itself, and knows nobody above."""
+    play = Play(lambda ask: record(ask, FOUND))
+    play.routes = RouteCache(1 << 20, ttl_cap_s=60, negative_ttl_s=60, hints=())
+    play.routes.put(Route("10.1", sites=(WORKS,), ttl=60), play.now)
+    assert play.resolve(authoritative=True).code == ResponseCode.SUCCESS

@@ -334,3 +334,18 @@ async def test_closing_lets_go_of_all_sockets(foreign: Foreign) -> None:
     assert connected_to(tcp, http, udp) == 3
     await upstream.close()
     assert connected_to(tcp, http, udp) == 0
+
+
+async def test_sockets_are_not_kept_for_everybody(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Site records from outside name any number of ports."""
+    monkeypatch.setattr("resolver.upstream.exchange.MAX_PEERS", 2)
+    upstream = Upstream()
+    ports = [(await foreign.tcp(answering))[1] for _ in range(4)]
+    for port in (*ports, ports[2]):
+        await upstream.exchange(ask_at(tcp=port))
+    first = await upstream.exchange(ask_at(tcp=ports[0]))
+    assert first.message.response_code == ResponseCode.SUCCESS
+    await upstream.close()
+    assert connected_to(*ports) == 0
