@@ -11,6 +11,7 @@ import click
 from resolver.cli.options import data_option
 from resolver.cluster.state import data_paths, read_state
 from resolver.model.errors import ConfigError, NetworkStateError
+from resolver.topology.nearest import did_you_mean
 from resolver.topology.plan import DataPaths
 
 FOLLOW_EVERY_S: Final = 0.3
@@ -40,15 +41,15 @@ def logs(name: str | None, follow: bool, lines: int, data: str) -> None:
 
 def _log_files(paths: DataPaths, name: str | None) -> list[Path]:
     folder = paths.log("").parent
-    if name is None:
-        return sorted(folder.glob("*.log"))
-    if name == "supervisor":
-        return [paths.log(name)]
+    files = sorted(folder.glob("*.log"))
+    if name is None or not files:
+        return files
     state = read_state(paths)
-    process = state.node(name).process if state is not None else name
+    process = state.node(name).process if state is not None and name != "supervisor" else name
     file = paths.log(process)
-    if not file.exists():
-        raise ConfigError(f"there is no log of {name!r} in {folder}")
+    if file not in files:
+        near = did_you_mean(name, (known.stem for known in files))
+        raise ConfigError(f"there is no log of {name!r} in {folder}{near}")
     return [file]
 
 

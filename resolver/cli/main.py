@@ -120,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except click.Abort:
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
     except click.ClickException as error:
         output.error(_usage_text(error))
         return USAGE
@@ -142,11 +145,12 @@ def status_of(error: ResolverError | OSError) -> int:
 
 
 def _usage_text(error: click.ClickException) -> str:
-    text = error.format_message().rstrip(".")
+    text = error.format_message().rstrip(".").replace(". Did you mean", "; did you mean")
     context = getattr(error, "ctx", None)
     if context is None:
         return text
-    return f"{text[:1].lower()}{text[1:]}; see: {context.command_path} --help"
+    see = " See" if text.endswith("?") else "; see"
+    return f"{text[:1].lower()}{text[1:]}{see}: {context.command_path} --help"
 
 
 def _os_text(error: OSError) -> str:

@@ -232,14 +232,27 @@ def _print_status(state: NetworkState, health: Mapping[str, Health]) -> None:
 
 
 def _stay(launched: Launched, state: NetworkState) -> None:
-    """Say what happens until the network ends or Ctrl-C."""
+    """Say what happens until the network ends or Ctrl-C.
+
+    Raises:
+        NetworkStateError: the supervisor ended as nobody had told it to.
+    """
     output.notice("Ctrl-C stops the network.")
+    name = f"wuhan network '{state.network}'"
+    last: Mapping[str, Any] = {}
     try:
-        for event in launched.events():
-            _tell(event)
+        for last in launched.events():
+            _tell(last)
     except KeyboardInterrupt:
-        output.notice(f"stopping wuhan network '{state.network}' …")
+        output.notice(f"stopping {name} …")
         launched.stop()
+        return
+    if last.get("event") != "stopped":
+        raise NetworkStateError(
+            f"the supervisor of {name} ended, and its nodes with it; "
+            "the network can be started again: wuhan up"
+        )
+    output.notice(f"{name} has stopped")
 
 
 def _mebibytes(octets: int) -> str:

@@ -50,7 +50,15 @@ def console(*, stderr: bool = False) -> "Console":
 
     file = sys.stderr if stderr else sys.stdout
     width = None if file.isatty() else _PIPE_COLUMNS
-    return Console(file=file, width=width, highlight=False, soft_wrap=True, emoji=False)
+    return Console(
+        file=file,
+        width=width,
+        # By itself rich takes colours away, but not bold.
+        color_system=None if no_color() else "auto",
+        highlight=False,
+        soft_wrap=True,
+        emoji=False,
+    )
 
 
 def table(

@@ -73,11 +73,18 @@ class Launched:
             self._process.stdout.close()
 
     def stop(self) -> None:
-        """Stop the network and wait until it has ended."""
+        """Stop the network and wait until it has ended.
+
+        Raises:
+            NetworkStateError: it does not end.
+        """
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         self.let_go()
-        self._process.wait(STOP_TIMEOUT_S)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise _does_not_end(self.pid) from None
 
 
 _HOPELESS_AFTER: Final = 3
@@ -119,9 +126,13 @@ def stop_network(state: NetworkState) -> None:
     except psutil.NoSuchProcess:
         return
     except psutil.TimeoutExpired:
-        raise NetworkStateError(
-            f"the supervisor (process {state.pid}) does not end; see its log, or kill it"
-        ) from None
+        raise _does_not_end(state.pid) from None
+
+
+def _does_not_end(pid: int) -> NetworkStateError:
+    return NetworkStateError(
+        f"the supervisor (process {pid}) does not end; see its log, or kill it"
+    )
 
 
 def _why(death: Mapping[str, Any]) -> str:

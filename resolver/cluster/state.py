@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import psutil
 
-from resolver.model.errors import NetworkStateError
+from resolver.model.errors import ConfigError, NetworkStateError
 from resolver.topology.plan import DataPaths, NodeSpec, Topology
 
 STARTING: Final = "starting"
@@ -67,13 +67,17 @@ class NetworkState:
         """The node called ``name``.
 
         Raises:
-            NetworkStateError: there is none; the text lists some.
+            ConfigError: there is none; the text names what may have been meant, or some.
         """
         for node in self.nodes:
             if node.name == name:
                 return node
-        some = ", ".join(node.name for node in self.nodes[:6])
-        raise NetworkStateError(f"the network {self.network} has no node {name!r}; it has {some}…")
+        # Imported here: the supervisor, whose memory all nodes share, never errs.
+        from resolver.topology.nearest import did_you_mean
+
+        names = [node.name for node in self.nodes]
+        hint = did_you_mean(name, names) or f"; it has {', '.join(names[:6])}…"
+        raise ConfigError(f"the network {self.network} has no node {name!r}{hint}")
 
     def first_of(self, role: str) -> NodeState | None:
         """The first node of a role."""

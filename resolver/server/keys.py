@@ -6,6 +6,7 @@ outside relies on the difference. Its public half stands in every HS_SITE, and i
 so that a node need not load a cryptography library (8 MB in every process) before it signs.
 """
 
+import fcntl
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -47,15 +48,15 @@ class NetworkKey:
 def load_or_make_key(path: Path) -> NetworkKey:
     """The key in the PEM file at ``path``, made and written first if there is none.
 
+    Several processes may do so at a time: one of them makes the key, for all.
+
     Raises:
-        ConfigError: a file is there but holds no unencrypted RSA key.
+        ConfigError: a file is there but cannot be read, or holds no unencrypted RSA key.
     """
     public = path.with_suffix(".pub")
-    if not path.exists():
-        _make(path)
-    if not public.exists():
-        _write(public, _public_record(_load(path)))
-    record = public.read_bytes()
+    if not (path.exists() and public.exists()):
+        _make_missing(path, public)
+    record = _read(public)
     try:
         decode_public_key(record)
     except WireError as error:
@@ -63,6 +64,21 @@ def load_or_make_key(path: Path) -> NetworkKey:
             f"{public}: no public key record ({error}); remove it, and it is made anew"
         ) from None
     return NetworkKey(path, record)
+
+
+def _make_missing(path: Path, public: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        # Others may have made it while this process waited.
+        if not path.exists():
+            public.unlink(missing_ok=True)  # of a key that is gone
+            _make(path)
+        if not public.exists():
+            _write(public, _public_record(_load(path)))
+    finally:
+        os.close(folder)
 
 
 def _make(path: Path) -> None:
@@ -74,7 +90,6 @@ def _make(path: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, octets)
 
 
@@ -83,7 +98,7 @@ def _load(path: Path) -> "RSAPrivateKey":
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     try:
-        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        loaded = serialization.load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: not an unencrypted private key in PEM form ({error})") from None
     if not isinstance(loaded, rsa.RSAPrivateKey):
@@ -94,6 +109,13 @@ def _load(path: Path) -> "RSAPrivateKey":
 def _public_record(private: "RSAPrivateKey") -> bytes:
     numbers = private.public_key().public_numbers()
     return encode_public_key(RsaPublicKey(_number(numbers.e), _number(numbers.n)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _write(path: Path, octets: bytes) -> None:

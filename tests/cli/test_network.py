@@ -7,17 +7,16 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.command import COMMAND, network, status_of, until, wuhan
+from tests.support.command import COMMAND, network, node_of, status_of, stopped, until, wuhan
 
 pytestmark = pytest.mark.slow
 
-ESCAPE = "\x1b"
 UP = ("up", "--config", "minimal", "--base-port", "0")
 
 
@@ -53,7 +52,39 @@ def line_with(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"no line with {text!r}")
 
 
+def one_node(folder: Path, port: int) -> str:
+    """The file of a network of one node."""
+    config = folder / "one.toml"
+    config.write_text(
+        f'[[node]]\nname = "root"\nrole = "root"\nport = {port}\nhttp_port = 0\n',
+        encoding="utf-8",
+    )
+    return str(config)
+
+
 # What runs
+
+
+def test_a_detached_start_says_what_there_is_and_what_to_try(tmp_path: Path):
+    try:
+        shown = wuhan(*UP, "--detach", data=tmp_path)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        lines = shown.stdout.splitlines()
+        assert re.fullmatch(
+            r"wuhan network 'minimal' is ready: 5 nodes in \d\.\d s \(\d\.\d s with all checks\), "
+            r"\d+ MiB in 6 processes",
+            lines[0],
+        )
+        assert lines[1].split() == ["ROLE", "NODES", "FIRST", "UDP/TCP", "HTTP", "HEALTH"]
+        assert {line.split()[-1] for line in lines[2:7]} == {"ok"}
+        assert lines[-1].startswith("try  wuhan ")
+        # It runs, and what is to be tried works.
+        assert wuhan("status", data=tmp_path).returncode == 0
+        tried = wuhan(*lines[-1].split()[2:], data=tmp_path)
+        assert tried.returncode == 0
+        assert "88.901.1/000001" in tried.stdout
+    finally:
+        wuhan("down", data=tmp_path)
 
 
 def test_status_shows_every_node(data: Path):
@@ -104,11 +135,19 @@ def test_resolve_finds_the_network_by_its_folder(data: Path):
     assert (missing.returncode, missing.stdout) == (2, "")
 
 
-@pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_escapes_where_there_is_no_terminal(data: Path, setting: dict[str, str]):
-    for arguments in (("status",), ("resolve", "88.901.1/000001", "--trace"), ("--help",)):
-        shown = wuhan(*arguments, data=data, environ=setting)
-        assert ESCAPE not in shown.stdout + shown.stderr
+def test_status_of_a_network_with_a_node_that_hangs(data: Path):
+    with stopped(node_of(data, "optics")["pid"]):
+        shown = wuhan("status", data=data)
+        assert (shown.returncode, shown.stderr) == (3, "")
+        assert "1 of 1 do not answer" in shown.stdout
+        document = wuhan("status", "--json", data=data)
+        assert document.returncode == 3
+    health = {node["name"]: node["health"] for node in json.loads(document.stdout)["nodes"]}
+    assert health.pop("optics") == "udp: 127.0.0.1:{port} did not answer over UDP".format(
+        port=node_of(data, "optics")["port"]
+    )
+    assert set(health.values()) == {"ok"}
+    assert wuhan("status", data=data).returncode == 0
 
 
 # Logs
@@ -124,8 +163,8 @@ def test_logs_of_a_node(data: Path):
 
 def test_logs_of_a_node_that_is_not_there(data: Path):
     shown = wuhan("logs", "opitcs", data=data)
-    assert shown.returncode != 0
-    assert "has no node 'opitcs'" in shown.stderr
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "has no node 'opitcs'; did you mean 'optics'?" in shown.stderr
 
 
 def test_logs_are_followed_until_ctrl_c(data: Path):
@@ -168,6 +207,41 @@ def test_a_death_is_told_in_the_foreground(tmp_path: Path):
     assert "optics is back" in err
 
 
+def test_an_interrupt_while_starting(tmp_path: Path):
+    (tmp_path / "keys").mkdir()
+    os.mkfifo(tmp_path / "keys" / "network.pem")  # whoever reads it waits
+    with foreground(*UP, "--detach", data=tmp_path) as process:
+        until(lambda: len(psutil.Process(process.pid).children(recursive=True)) == 2)
+        children = psutil.Process(process.pid).children(recursive=True)
+        try:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+    assert (process.returncode, out, err.strip()) == (130, "", "")
+    assert wuhan("status", data=tmp_path).returncode == 3
+
+
+def test_a_network_in_the_foreground_that_is_stopped_from_elsewhere(tmp_path: Path):
+    with foreground(*UP, data=tmp_path) as process:
+        line_with(process, "try  wuhan resolve")
+        assert wuhan("down", data=tmp_path).returncode == 0
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert err.endswith("wuhan network 'minimal' has stopped\n")
+
+
+def test_a_network_in_the_foreground_whose_supervisor_is_killed(tmp_path: Path):
+    with foreground(*UP, data=tmp_path) as process:
+        line_with(process, "try  wuhan resolve")
+        os.kill(status_of(tmp_path)["supervisor"], signal.SIGKILL)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert err.splitlines()[-1].startswith("error: the supervisor of wuhan network 'minimal' ended")
+
+
 def test_down_twice(tmp_path: Path):
     with network(tmp_path, "--config", "minimal"):
         first = wuhan("down", data=tmp_path)
@@ -194,38 +268,11 @@ def alive(pid: int) -> bool:
 def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = tmp_path / "one.toml"
-        config.write_text(
-            f'[network]\nbase_port = 2600\n[[node]]\nname = "root"\nrole = "root"\n'
-            f"port = {port}\nhttp_port = {port - 1}\n",
-            encoding="utf-8",
-        )
-        refused = wuhan("up", "--detach", "--config", str(config), data=tmp_path / "data")
+        config = one_node(tmp_path, port)
+        refused = wuhan("up", "--detach", "--config", config, data=tmp_path / "data")
     assert refused.returncode == 3
     assert refused.stderr.startswith(f"error: port {port} of node root is in use; ")
     assert not (tmp_path / "data" / "state.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (None, "cannot be read (No such file or directory); name a TOML file, or one of"),
-        ("[network\n", "Expected ']'"),
-        ("[netwrok]\n", "netwrok: there is no such key; did you mean 'network'?"),
-        ('[[node]]\nname = "a"\nrole = "rot"\n', "did you mean 'root'?"),
-        ("", "node: the network has no nodes"),
-    ],
-)
-def test_a_config_that_is_not_valid(tmp_path: Path, content: str | None, reason: str):
-    config = tmp_path / "bad.toml"
-    if content is not None:
-        config.write_text(content, encoding="utf-8")
-    for command in (("up", "--config", str(config)), ("config", "validate", str(config))):
-        refused = wuhan(*command, data=tmp_path / "data")
-        assert (refused.returncode, refused.stdout) == (1, "")
-        assert refused.stderr.startswith(f"error: {config}: ")
-        assert reason in refused.stderr
-    assert not (tmp_path / "data").exists()
 
 
 def test_a_damaged_key_is_not_replaced(tmp_path: Path):
@@ -274,6 +321,26 @@ def test_one_node_alone(tmp_path: Path):
         assert process.wait(10) == 0
 
 
+def test_ctrl_c_ends_one_node(tmp_path: Path):
+    config = one_node(tmp_path, 0)
+    with foreground("node", "run", "root", "--config", config, data=tmp_path / "data") as process:
+        line_with(process, "root (root) answers on port")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_stops_one_node(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = one_node(tmp_path, port)
+        refused = wuhan("node", "run", "root", "--config", config, data=tmp_path / "data")
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert refused.stderr.startswith(f"error: port {port} of node root is in use; ")
+    assert refused.stderr.count("\n") == 1
+
+
 def test_a_node_that_is_not_there(tmp_path: Path):
     refused = wuhan("node", "run", "wuhn", data=tmp_path)
     assert refused.returncode == 1
@@ -287,6 +354,8 @@ def test_a_node_that_is_not_there(tmp_path: Path):
     ("arguments", "reason"),
     [
         (("frobnicate",), "no such command 'frobnicate'; see: wuhan --help"),
+        (("staus",), "no such command 'staus'; did you mean 'status'? See: wuhan --help"),
+        (("node", "run"), "missing argument 'NAME'; see: wuhan node run --help"),
         (("up", "--bogus"), "no such option '--bogus'; see: wuhan up --help"),
         (("up", "--base-port", "70000"), "0<=x<=65535; see: wuhan up --help"),
         (("resolve",), "missing argument"),
@@ -297,6 +366,13 @@ def test_usage(tmp_path: Path, arguments: tuple[str, ...], reason: str):
     assert (refused.returncode, refused.stdout) == (1, "")
     assert reason in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("group", [(), ("node",), ("config",), ("id",)])
+def test_a_group_without_a_command_shows_its_help(tmp_path: Path, group: tuple[str, ...]):
+    shown = wuhan(*group, data=tmp_path)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert shown.stderr == wuhan(*group, "--help", data=tmp_path).stdout
 
 
 def test_tracebacks_are_for_those_who_ask(tmp_path: Path):

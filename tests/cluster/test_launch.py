@@ -3,16 +3,18 @@
 import asyncio
 import os
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from resolver.client import Client, ResolutionError
+from resolver.client import Client, Record, ResolutionError
 from resolver.cluster.launch import Launched, launch, stop_network
 from resolver.cluster.state import FAILED, READY, NetworkState, data_paths, is_running, read_state
 from resolver.cluster.supervisor import FAILED_AFTER, GRACE_S
@@ -88,6 +90,79 @@ def test_a_second_supervisor_is_refused(start: Start):
     first.wait_ready(lambda event: None)
     with pytest.raises(NetworkStateError, match="a network already runs in"):
         start().wait_ready(lambda event: None)
+
+
+def test_of_two_that_start_at_once_one_is_refused(start: Start, data: DataPaths):
+    both = (start(), start())
+    refused, ready = [], []
+    for launched in both:
+        try:
+            ready.append(launched.wait_ready(lambda event: None))
+        except NetworkStateError as error:
+            refused.append(str(error))
+    assert [state.pid for state in ready] == [current(data).pid]
+    assert len(refused) == 1
+    assert refused[0].startswith(f"a network already runs in {data.root}")
+
+
+def test_a_supervisor_that_does_not_end(
+    start: Start, data: DataPaths, monkeypatch: pytest.MonkeyPatch
+):
+    launched = start()
+    state = launched.wait_ready(lambda event: None)
+    with monkeypatch.context() as patch, stopped(launched.pid):
+        patch.setattr("resolver.cluster.launch.STOP_TIMEOUT_S", 0.2)
+        for stop in (launched.stop, partial(stop_network, state)):
+            with pytest.raises(
+                NetworkStateError, match=rf"\(process {launched.pid}\) does not end"
+            ):
+                stop()
+    launched.stop()
+    assert not data.state.exists()
+
+
+def test_a_process_has_its_own_sockets_and_no_others(start: Start):
+    state = start().wait_ready(lambda event: None)
+    for node in state.nodes:
+        bound = psutil.Process(node.pid).net_connections("inet")
+        listening = {(c.type, c.laddr.port) for c in bound if not c.raddr}
+        assert listening == {
+            (socket.SOCK_STREAM, node.port),
+            (socket.SOCK_DGRAM, node.port),
+            (socket.SOCK_STREAM, node.http_port),
+        }
+
+
+def test_ports_are_free_again_and_other_ones_do_as_well(start: Start, data: DataPaths):
+    """A network that is started again elsewhere finds its records, and its nodes each other."""
+    first = start()
+    before = first.wait_ready(lambda event: None)
+    first.stop()
+    for node in before.nodes:
+        with (
+            socket.create_server(("127.0.0.1", node.port)),
+            socket.create_server(("127.0.0.1", node.http_port)),
+        ):
+            pass
+    after = start().wait_ready(lambda event: None)
+    assert {node.port for node in before.nodes} != {node.port for node in after.nodes}
+
+    async def ask() -> Record:
+        async with Client(f"127.0.0.1:{after.node('recursive').port}") as client:
+            return await client.resolve("88.901.1/000001")
+
+    assert asyncio.run(ask()).values
+
+
+def test_a_log_that_is_too_long_is_set_aside(start: Start, data: DataPaths):
+    log = data.log("optics")
+    log.parent.mkdir()
+    log.touch()
+    os.truncate(log, 20 << 20)
+    start().wait_ready(lambda event: None)
+    assert log.with_suffix(".log.1").stat().st_size == 20 << 20
+    assert "records brought up to date" in log.read_text(encoding="utf-8")
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_process_that_keeps_dying_is_called_failed_and_is_started_all_the_same(

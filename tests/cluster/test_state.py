@@ -13,7 +13,7 @@ from resolver.cluster.state import (
     running_network,
     write_state,
 )
-from resolver.model.errors import NetworkStateError
+from resolver.model.errors import ConfigError, NetworkStateError
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from resolver.topology.plan import DataPaths
@@ -37,8 +37,10 @@ def test_there_and_back(data: DataPaths):
     assert first is not None
     assert first.name == "optics"
     assert state.first_of("no such role") is None
-    with pytest.raises(NetworkStateError, match="has no node 'x'; it has root"):
+    with pytest.raises(ConfigError, match="has no node 'x'; it has root, wuhan"):
         state.node("x")
+    with pytest.raises(ConfigError, match="has no node 'opitcs'; did you mean 'optics'"):
+        state.node("opitcs")
 
 
 def test_nothing_runs_in_an_empty_folder(tmp_path: Path):

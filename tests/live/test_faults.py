@@ -77,9 +77,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder / "data"
 
 
-def resolve(data: Path, handle: str) -> tuple[Record | ResolverError, float]:
+@pytest.fixture(scope="module")
+def port(data: Path) -> int:
+    """Of the recursive node; asked for once, since status waits for nodes that hang."""
+    return int(node_of(data, "recursive")["port"])
+
+
+def resolve(port: int, handle: str) -> tuple[Record | ResolverError, float]:
     """What the recursive node says, and the seconds it took."""
-    port = node_of(data, "recursive")["port"]
 
     async def ask() -> Record | ResolverError:
         async with Client(f"127.0.0.1:{port}", timeout=DEADLINE_S + 2 * SLACK_S) as client:
@@ -92,43 +97,43 @@ def resolve(data: Path, handle: str) -> tuple[Record | ResolverError, float]:
     return asyncio.run(ask()), time.monotonic() - began
 
 
-def assert_only_chips_is_missing(data: Path) -> None:
-    found, _ = resolve(data, "88.901.1/000001")
+def assert_only_chips_is_missing(port: int) -> None:
+    found, _ = resolve(port, "88.901.1/000001")
     assert isinstance(found, Record)
-    failed, seconds = resolve(data, "88.902.1/000001")
+    failed, seconds = resolve(port, "88.902.1/000001")
     assert isinstance(failed, ResolutionError), failed
     assert failed.code == ResponseCode.ERROR
     assert "nobody answered for 0.NA/88.902.1" in str(failed)
     assert seconds < DEADLINE_S + SLACK_S
-    again, _ = resolve(data, "88.901.1/000002")
+    again, _ = resolve(port, "88.901.1/000002")
     assert isinstance(again, Record)
 
 
-def test_a_killed_node_is_started_again_and_nobody_else_notices(data: Path):
+def test_a_killed_node_is_started_again_and_nobody_else_notices(data: Path, port: int):
     before = node_of(data, "chips")
     supervisor = status_of(data)["supervisor"]
     # While the supervisor is stopped nothing is started again: time to look.
     with stopped(supervisor):
         os.kill(before["pid"], signal.SIGKILL)
         until(lambda: psutil.Process(before["pid"]).status() == psutil.STATUS_ZOMBIE)
-        assert_only_chips_is_missing(data)
+        assert_only_chips_is_missing(port)
     until(lambda: node_of(data, "chips")["health"] == "ok")
 
     after = node_of(data, "chips")
     assert after["pid"] not in (0, before["pid"])
     assert (after["state"], after["restarts"]) == ("ready", before["restarts"] + 1)
     assert {node["health"] for node in status_of(data)["nodes"]} == {"ok"}
-    found, _ = resolve(data, "88.902.1/000001")
+    found, _ = resolve(port, "88.902.1/000001")
     assert isinstance(found, Record)
     log = (data / "logs" / "supervisor.log").read_text(encoding="utf-8")
     assert "process chips was killed by SIGKILL; started again in 0.1 s" in log
 
 
-def test_a_node_that_hangs_is_waited_for_no_longer_than_the_deadline(data: Path):
+def test_a_node_that_hangs_is_waited_for_no_longer_than_the_deadline(data: Path, port: int):
     with stopped(node_of(data, "chips")["pid"]):
-        assert_only_chips_is_missing(data)
+        assert_only_chips_is_missing(port)
         assert node_of(data, "chips")["health"] != "ok"
-    found, _ = resolve(data, "88.902.1/000001")
+    found, _ = resolve(port, "88.902.1/000001")
     assert isinstance(found, Record)
 
 

@@ -4,7 +4,8 @@ import asyncio
 import re
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,11 +17,12 @@ from resolver.client import Client
 from resolver.wire.envelope import ENVELOPE_OCTETS, decode_envelope
 from resolver.wire.message import decode_message
 from tests.support.command import network, status_of
-from tests.support.recorded import exchanges
+from tests.support.recorded import exchanges, http_exchanges
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 COUNT = 10_000
+HTTP_COUNT = 2_000
 BATCH = 50
 GROWTH_OCTETS = 8 << 20
 ANSWER_S = 10.0
@@ -48,10 +50,17 @@ def node(request: pytest.FixtureRequest, data: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def rubbish(seed: int, count: int) -> Iterator[bytes]:
+def recorded_messages() -> list[bytes]:
+    return [octets for exchange in exchanges() for octets in exchange.request_parts if octets]
+
+
+def recorded_http() -> list[bytes]:
+    return [bytes.fromhex(exchange["request_hex"]) for exchange in http_exchanges()]
+
+
+def rubbish(seed: int, count: int, recorded: Sequence[bytes]) -> Iterator[bytes]:
     """Recorded requests with something wrong in them, and octets that never were a request."""
     random = Random(seed)
-    recorded = [octets for exchange in exchanges() for octets in exchange.request_parts if octets]
     for _ in range(count):
         octets = bytearray(random.choice(recorded))
         match random.randrange(7):
@@ -76,7 +85,8 @@ def rubbish(seed: int, count: int) -> Iterator[bytes]:
 
 
 async def assert_well(node: dict[str, Any], transport: str) -> None:
-    async with Client(f"127.0.0.1:{node['port']}", transport=transport, timeout=5) as client:
+    port = node["http_port" if transport == "http" else "port"]
+    async with Client(f"127.0.0.1:{port}", transport=transport, timeout=5) as client:
         record = await client.resolve(GOOD)
     assert record.first("URL") is not None
 
@@ -93,9 +103,8 @@ def malformed(node: dict[str, Any]) -> float:
     return sum(map(float, found))
 
 
-def assert_unharmed(data: Path, node: dict[str, Any], before: int, counted: float) -> None:
+def assert_unharmed(data: Path, node: dict[str, Any], before: int) -> None:
     assert resident(node) - before < GROWTH_OCTETS
-    assert malformed(node) > counted
     (after,) = (n for n in status_of(data)["nodes"] if n["name"] == node["name"])
     assert (after["pid"], after["restarts"], after["health"]) == (node["pid"], 0, "ok")
     log = (data / "logs" / f"{node['process']}.log").read_text(encoding="utf-8")
@@ -106,7 +115,7 @@ async def send_datagrams(node: dict[str, Any], seed: int, count: int) -> None:
     """Rubbish over UDP; after each batch a good request has to be answered."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("127.0.0.1", node["port"]))
-        for number, octets in enumerate(rubbish(seed, count)):
+        for number, octets in enumerate(rubbish(seed, count, recorded_messages())):
             sock.send(octets)
             if number % BATCH == BATCH - 1:
                 await assert_well(node, "udp")
@@ -137,20 +146,57 @@ async def send_streams(node: dict[str, Any], seed: int, count: int) -> None:
                 writer.close()
 
     async with asyncio.TaskGroup() as group:
-        for number, octets in enumerate(rubbish(seed, count)):
+        for number, octets in enumerate(rubbish(seed, count, recorded_messages())):
             group.create_task(send(number, octets))
     await assert_well(node, "tcp")
+
+
+async def send_http(node: dict[str, Any], seed: int, count: int) -> Counter[int]:
+    """Rubbish at the HTTP door; the status codes of what came back."""
+    room = asyncio.Semaphore(BATCH)
+    seen: Counter[int] = Counter()
+
+    async def send(octets: bytes) -> None:
+        async with room, asyncio.timeout(ANSWER_S):
+            reader, writer = await asyncio.open_connection("127.0.0.1", node["http_port"])
+            try:
+                writer.write(octets)
+                writer.write_eof()
+                answer = await reader.read()
+                if answer:
+                    seen[int(answer.split()[1])] += 1
+            except ConnectionError:
+                pass
+            finally:
+                writer.close()
+
+    async with asyncio.TaskGroup() as group:
+        for octets in rubbish(seed, count, recorded_http()):
+            group.create_task(send(octets))
+    await assert_well(node, "http")
+    return seen
 
 
 async def test_ten_thousand_datagrams(data: Path, node: dict[str, Any]):
     await send_datagrams(node, seed=1, count=COUNT // 5)
     before, counted = resident(node), malformed(node)
     await send_datagrams(node, seed=2, count=COUNT)
-    assert_unharmed(data, node, before, counted)
+    assert malformed(node) > counted
+    assert_unharmed(data, node, before)
 
 
 async def test_ten_thousand_streams(data: Path, node: dict[str, Any]):
     await send_streams(node, seed=3, count=COUNT // 5)
     before, counted = resident(node), malformed(node)
     await send_streams(node, seed=4, count=COUNT)
-    assert_unharmed(data, node, before, counted)
+    assert malformed(node) > counted
+    assert_unharmed(data, node, before)
+
+
+async def test_two_thousand_http_requests(data: Path, node: dict[str, Any]):
+    await send_http(node, seed=5, count=HTTP_COUNT // 5)
+    before = resident(node)
+    seen = await send_http(node, seed=6, count=HTTP_COUNT)
+    assert_unharmed(data, node, before)
+    assert 400 in seen
+    assert 500 not in seen

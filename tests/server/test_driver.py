@@ -2,20 +2,26 @@
 
 import asyncio
 import logging
+import socket
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
+from resolver.cache import Route, RouteCache
 from resolver.model.codes import ResponseCode
 from resolver.node.outcome import Pending
-from resolver.resolution import Ask, Question, Reply, Resolution
+from resolver.resolution import Ask, Limits, Question, Reply, Resolution
 from resolver.server.clock import SystemClock
 from resolver.server.driver import Driver
 from resolver.server.writer import Writer
 from resolver.storage.memory import MemoryStore
 from resolver.telemetry.counters import Counters
+from resolver.upstream.exchange import Upstream
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ErrorAnswer
-from tests.support.memory_network import MemoryNetwork, four_tiers
+from tests.support.memory_network import MemoryNetwork, four_tiers, site
 
 HANDLE = "88.901.1/motor"
 
@@ -87,6 +93,49 @@ async def test_who_leaves_takes_only_itself(driver: Driver, gate: Gate):
     gate.open.set()
     assert (await second).code == ResponseCode.SUCCESS
     assert first.cancelled()
+
+
+async def test_what_nobody_waits_for_any_more_is_kept(driver: Driver, gate: Gate):
+    kept: list[Answer] = []
+    asked = replace(pending(gate), settle=lambda answer, now, unix_now: kept.append(answer))
+    only = asyncio.create_task(driver.resolve(asked))
+    await gate.asked.wait()
+    only.cancel()
+    gate.open.set()
+    await driver.close()
+    assert only.cancelled()
+    assert [answer.code for answer in kept] == [ResponseCode.SUCCESS]
+
+
+async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
+    """Each of four servers takes connections and says nothing."""
+    limits = Limits(deadline_s=0.5, ask_timeout_s=0.2)
+    async with AsyncExitStack() as running:
+        sites = []
+        for _ in range(4):
+            server = running.enter_context(socket.create_server(("127.0.0.1", 0)))
+            sites.append(site("silent", server.getsockname()[1]))
+        routes = RouteCache(
+            1 << 16, ttl_cap_s=60, negative_ttl_s=60, hints=(Route("", delegation=tuple(sites)),)
+        )
+        upstream = Upstream(counters=counters)
+        running.push_async_callback(upstream.close)
+        driver = Driver(upstream, Writer(MemoryStore()), SystemClock(), counters)
+        began = time.monotonic()
+        answer = await driver.resolve(
+            Pending(
+                key=HANDLE,
+                process=lambda: Resolution(Question(HANDLE), routes, limits),
+                settle=lambda answer, now, unix_now: None,
+                finish=lambda answer: answer,
+            )
+        )
+        seconds = time.monotonic() - began
+    assert answer.code == ResponseCode.ERROR
+    assert isinstance(answer.body, ErrorAnswer)
+    assert "was not resolved within 0.5 s" in (answer.body.message or "")
+    assert limits.deadline_s <= seconds < limits.deadline_s + 0.5
+    assert counters.upstream_requests["timeout"] == 3
 
 
 async def test_closing_waits_for_what_runs(driver: Driver, gate: Gate):

@@ -1,11 +1,14 @@
 """What a node's store holds when the node starts."""
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from resolver.model.site import Protocol, Site
 from resolver.server.provision import provision
+from resolver.storage import open_store
 from resolver.storage.memory import MemoryStore
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
@@ -58,6 +61,22 @@ def test_a_second_start_changes_nothing(topology: Topology):
     filled(topology, "88.901.1", store)
     assert (list(store.records()), store.generation()) == (before, generation)
     assert store.get("88.901.1/000100") is not None
+
+
+def test_a_store_on_disk_is_found_as_it_was_left(topology: Topology, tmp_path: Path):
+    spec, path = topology.node("88.901.1"), tmp_path / "records.mdb"
+    for _ in range(2):
+        with closing(open_store("lmdb", path)) as store:
+            provision(spec, topology, store, KEY)
+            before, generation = list(store.records()), store.generation()
+            assert before == list(filled(topology, "88.901.1").records())
+    with closing(open_store("lmdb", path)) as store:
+        # Its owner takes a sample away: it does not come again.
+        store.delete("88.901.1/000100")
+        provision(spec, topology, store, KEY)
+        assert store.get("88.901.1/000100") is None
+        assert store.count() == len(before) - 1
+        assert store.generation() == generation + 1
 
 
 def test_other_ports_bring_prefix_records_up_to_date_and_nothing_else(topology: Topology):
