@@ -103,6 +103,10 @@ class RouteCache:
             self._cache.put(kept.prefix, kept, size=size, expires_at=kept.expires_at)
         return kept
 
+    def forget(self, prefix: str) -> None:
+        """Forget what is cached of ``prefix``."""
+        self._cache.discard(fold(prefix))
+
     def clear(self) -> None:
         """Forget everything but the hints."""
         self._cache.clear()

@@ -129,6 +129,10 @@ class NodeRoutes:
         """Keep ``route`` in the cache."""
         return self._state.routes.put(route, now)
 
+    def forget(self, prefix: str) -> None:
+        """Forget what is cached of ``prefix``; the node's own records stay."""
+        self._state.routes.forget(prefix)
+
     def _own_delegation(self, prefix: str) -> Route | None:
         for ancestor in ancestors(prefix):
             if self._state.holds_prefix_record(ancestor):

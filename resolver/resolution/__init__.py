@@ -1,12 +1,8 @@
 """Global resolution, sans-IO: from an identifier to its values through the tree of nodes."""
 
 from resolver.resolution.process import Plan, Process, Stop
-from resolver.resolution.resolution import (
-    Limits,
-    Question,
-    Resolution,
-    Routes,
-)
+from resolver.resolution.question import Limits, Question
+from resolver.resolution.resolution import Resolution, Routes
 from resolver.resolution.routing import route_from_values
 from resolver.resolution.steps import Ask, Commit, Done, Outcome, Reply, Step, Work
 from resolver.resolution.trace import site_label

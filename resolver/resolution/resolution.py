@@ -18,7 +18,7 @@ twice to the same place. Upstreams are asked without RECU: a node that recursed 
 close a loop that nobody counts.
 """
 
-from dataclasses import dataclass
+from math import inf
 from typing import Final, Protocol
 
 from resolver.cache.routes import Route
@@ -36,6 +36,7 @@ from resolver.model.handle import (
 )
 from resolver.model.site import Site
 from resolver.resolution.process import Plan, Process, Stop
+from resolver.resolution.question import Limits, Question
 from resolver.resolution.routing import (
     DELEGATION_SERVICE_TYPE,
     ROUTE_TYPES,
@@ -62,35 +63,6 @@ _TRY_NEXT_SITE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be resolved.
-
-    Attributes:
-        handle: as asked; a name without a slash means the prefix's handle.
-        public_only: leave out values that need authentication (PUBL).
-        authoritative: ask primary sites and do not use cached answers (AUTH).
-        recursion_count: of the request that led here; upstream requests count on from it.
-    """
-
-    handle: str
-    indexes: tuple[int, ...] = ()
-    types: tuple[str, ...] = ()
-    public_only: bool = True
-    authoritative: bool = False
-    recursion_count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds on the work and the time of one resolution (seconds)."""
-
-    deadline_s: float = 5.0
-    ask_timeout_s: float = 2.0
-    max_asks: int = 16
-    max_depth: int = 10
-
-
 class Routes(Protocol):
     """Where a resolution finds and leaves what it learns about prefixes."""
 
@@ -102,6 +74,9 @@ class Routes(Protocol):
 
     def put(self, route: Route, now: float) -> Route:
         """Keep ``route``, and return it as kept."""
+
+    def forget(self, prefix: str) -> None:
+        """Keep what is known of ``prefix`` no longer."""
 
 
 NAMES_THE_HANDLE: Final = NOT_FOUND | {ResponseCode.INVALID_HANDLE}
@@ -117,6 +92,7 @@ class Resolution(Process):
         self._routes: Final = routes
         self._limits: Final = limits or Limits()
         self._trail: Final = Trail()
+        self._learnt: Final[set[str]] = set()
         self._asks = 0
         self._depth = 0
 
@@ -137,8 +113,7 @@ class Resolution(Process):
         if is_prefix_handle(handle):
             prefix = described_prefix(handle)
             _check_prefix(prefix)
-            sites = yield from self._holders_of_prefix_record(prefix)
-            message = yield from self._ask(sites, handle, question.types, question.indexes)
+            message = yield from self._ask_prefix(prefix, question.types, question.indexes)
         else:
             _check_prefix(prefix_of(handle))
             message = yield from self._ask_holders(handle, question.types, question.indexes)
@@ -207,11 +182,34 @@ class Resolution(Process):
         return (yield from self._sites_of_service(route.delegation_service))
 
     def _fetch_route(self, prefix: str) -> Plan[Route]:
-        holders = yield from self._holders_of_prefix_record(prefix)
-        message = yield from self._ask(holders, prefix_handle(prefix), ROUTE_TYPES, ())
+        message = yield from self._ask_prefix(prefix, ROUTE_TYPES, ())
         route = self._learn(prefix, message)
         self._trail.point_at(route.sites)
         return route
+
+    def _ask_prefix(
+        self, prefix: str, types: tuple[str, ...], indexes: tuple[int, ...]
+    ) -> Plan[Message]:
+        """Ask whoever holds the record of ``prefix``.
+
+        The delegations that lead there may be out of date: if nobody answers, the nearest that was
+        not learnt just now is forgotten, and the way looked for again from above it.
+        """
+        while True:
+            try:
+                holders = yield from self._holders_of_prefix_record(prefix)
+                return (yield from self._ask(holders, prefix_handle(prefix), types, indexes))
+            except Stop:
+                stale = self._routes.delegation_above(prefix, self.now)
+                if (
+                    stale is None
+                    or stale.expires_at == inf
+                    or stale.prefix in self._learnt
+                    or self._asks >= self._limits.max_asks
+                    or self.now >= self.started_at + self._limits.deadline_s
+                ):
+                    raise
+                self._routes.forget(stale.prefix)
 
     def _learn(self, prefix: str, message: Message) -> Route:
         """The route that the reply about ``0.NA/<prefix>`` tells, put into the route cache."""
@@ -222,6 +220,7 @@ class Resolution(Process):
             route = Route(prefix, exists=message.response_code == ResponseCode.VALUES_NOT_FOUND)
         else:
             raise Stop(self._conclude(message))
+        self._learnt.add(fold(prefix))
         return self._routes.put(route, self.now)
 
     def _sites_of_service(self, service: str) -> Plan[tuple[Site, ...]]:

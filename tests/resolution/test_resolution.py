@@ -5,6 +5,7 @@ import pytest
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.handle import is_prefix_handle
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer
+from resolver.wire.values import ValueList
 from tests.support.memory_network import (
     MemoryNetwork,
     four_tiers,
@@ -195,3 +196,46 @@ def values(*items):
     from resolver.wire.values import ValueList
 
     return ValueList.of(items)
+
+
+@pytest.mark.parametrize("handle", ["88.901.7/x", "88.901.7"])
+def test_a_secondary_node_that_moved_is_found_again(network: MemoryNetwork, handle: str) -> None:
+    """Its delegation is cached for an hour; a prefix below it is asked for the first time."""
+    network.ask("recursive", "88.901.1/motor")
+    old = network.states["optics"]
+    network.add(
+        "moved",
+        "secondary",
+        delegates=["88.901"],
+        records=[("0.NA/88.901.7", [site_value(1, "HS_SITE", network.site("seventh"))])],
+    )
+    network.add(
+        "seventh",
+        "enterprise",
+        homes=["88.901.7"],
+        records=[("88.901.7/x", [text_value(1, "URL", "https://example.com/7")])],
+    )
+    moved = [site_value(2, "HS_SITE.PREFIX", network.site("moved"))]
+    network.states["wuhan"].store.put_many([("0.NA/88.901", ValueList.of(moved))])
+    network.down.add(old.name)
+    network.asked.clear()
+
+    assert network.ask("recursive", handle).code == ResponseCode.SUCCESS
+    assert network.asked[:3] == [
+        ("optics", "0.NA/88.901.7"),
+        ("wuhan", "0.NA/88.901"),
+        ("moved", "0.NA/88.901.7"),
+    ]
+
+
+def test_a_way_that_leads_nowhere_is_looked_for_once(network: MemoryNetwork) -> None:
+    network.ask("recursive", "88.901.1/motor")
+    network.down.add("optics")
+    network.asked.clear()
+    answer = network.ask("recursive", "88.901.7/x")
+    assert answer.code == ResponseCode.ERROR
+    assert network.asked == [
+        ("optics", "0.NA/88.901.7"),
+        ("wuhan", "0.NA/88.901"),
+        ("optics", "0.NA/88.901.7"),
+    ]
