@@ -7,14 +7,16 @@ records is in ``http_changes``.
 """
 
 import json
+import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.handle import fold, prefix_handle
@@ -45,6 +47,25 @@ _CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII
 _REFERRED_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
 
 
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """The server's log, without what is no HTTP and without who left in the middle: these are
+    counted, as at the other doors; a traceback for each would let anybody fill the disk."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(logging.getLogger(__name__))
+        self._service: Final = service
+
+    def exception(  # as in the standard library
+        self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any
+    ) -> None:
+        if isinstance(exc_info, HttpProcessingError | web.RequestPayloadError):
+            self._service.rejected("http", "malformed")
+        elif isinstance(exc_info, ConnectionError):
+            self._service.rejected("http", "half-closed")
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **kwargs)
+
+
 @dataclass(frozen=True, slots=True)
 class HttpDoor:
     """A bound socket that speaks HTTP."""
@@ -65,6 +86,7 @@ async def serve_http(service: Service, sock: socket.socket, *, passwords: bool =
     runner = web.AppRunner(
         make_app(service, passwords=passwords),
         access_log=None,
+        logger=_ServerLog(service),
         handle_signals=False,
         shutdown_timeout=5.0,
     )
@@ -278,7 +300,11 @@ async def _parameters(request: web.Request) -> Parameters:
     if request.method != "POST":
         return found
     if request.content_type == "application/x-www-form-urlencoded":
-        for name, field in (await request.post()).items():
+        try:
+            form = await request.post()
+        except ValueError:
+            raise BadRequest("the body is no form of UTF-8 text") from None
+        for name, field in form.items():
             found.setdefault(name, []).append(str(field))
     elif request.content_type == "application/json":
         try:

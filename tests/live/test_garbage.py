@@ -4,7 +4,6 @@ import asyncio
 import re
 import socket
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -26,6 +25,7 @@ HTTP_COUNT = 2_000
 BATCH = 50
 GROWTH_OCTETS = 8 << 20
 ANSWER_S = 10.0
+PATIENCE_S = 0.3
 
 NODES = ["88.901.1", "recursive"]
 GOOD = "88.901.1/000001"
@@ -103,8 +103,9 @@ def malformed(node: dict[str, Any]) -> float:
     return sum(map(float, found))
 
 
-def assert_unharmed(data: Path, node: dict[str, Any], before: int) -> None:
+def assert_unharmed(data: Path, node: dict[str, Any], before: int, counted: float) -> None:
     assert resident(node) - before < GROWTH_OCTETS
+    assert malformed(node) > counted
     (after,) = (n for n in status_of(data)["nodes"] if n["name"] == node["name"])
     assert (after["pid"], after["restarts"], after["health"]) == (node["pid"], 0, "ok")
     log = (data / "logs" / f"{node['process']}.log").read_text(encoding="utf-8")
@@ -151,52 +152,50 @@ async def send_streams(node: dict[str, Any], seed: int, count: int) -> None:
     await assert_well(node, "tcp")
 
 
-async def send_http(node: dict[str, Any], seed: int, count: int) -> Counter[int]:
-    """Rubbish at the HTTP door; the status codes of what came back."""
+async def send_http(node: dict[str, Any], seed: int, count: int) -> None:
+    """Rubbish at the HTTP door, each piece on a connection of its own that ends with it."""
     room = asyncio.Semaphore(BATCH)
-    seen: Counter[int] = Counter()
 
-    async def send(octets: bytes) -> None:
+    async def send(number: int, octets: bytes) -> None:
         async with room, asyncio.timeout(ANSWER_S):
             reader, writer = await asyncio.open_connection("127.0.0.1", node["http_port"])
             try:
                 writer.write(octets)
-                writer.write_eof()
-                answer = await reader.read()
-                if answer:
-                    seen[int(answer.split()[1])] += 1
-            except ConnectionError:
+                if number % 5:
+                    # What is no whole request gets no answer as long as more may come.
+                    async with asyncio.timeout(PATIENCE_S):
+                        answer = await reader.readline()
+                    if answer:
+                        seen[int(answer.split()[1])] += 1
+                else:
+                    writer.transport.abort()
+            except (ConnectionError, TimeoutError):
                 pass
             finally:
                 writer.close()
 
     async with asyncio.TaskGroup() as group:
-        for octets in rubbish(seed, count, recorded_http()):
-            group.create_task(send(octets))
+        for number, octets in enumerate(rubbish(seed, count, recorded_http())):
+            group.create_task(send(number, octets))
     await assert_well(node, "http")
-    return seen
 
 
 async def test_ten_thousand_datagrams(data: Path, node: dict[str, Any]):
     await send_datagrams(node, seed=1, count=COUNT // 5)
     before, counted = resident(node), malformed(node)
     await send_datagrams(node, seed=2, count=COUNT)
-    assert malformed(node) > counted
-    assert_unharmed(data, node, before)
+    assert_unharmed(data, node, before, counted)
 
 
 async def test_ten_thousand_streams(data: Path, node: dict[str, Any]):
     await send_streams(node, seed=3, count=COUNT // 5)
     before, counted = resident(node), malformed(node)
     await send_streams(node, seed=4, count=COUNT)
-    assert malformed(node) > counted
-    assert_unharmed(data, node, before)
+    assert_unharmed(data, node, before, counted)
 
 
 async def test_two_thousand_http_requests(data: Path, node: dict[str, Any]):
     await send_http(node, seed=5, count=HTTP_COUNT // 5)
-    before = resident(node)
-    seen = await send_http(node, seed=6, count=HTTP_COUNT)
-    assert_unharmed(data, node, before)
-    assert 400 in seen
-    assert 500 not in seen
+    before, counted = resident(node), malformed(node)
+    await send_http(node, seed=6, count=HTTP_COUNT)
+    assert_unharmed(data, node, before, counted)

@@ -163,6 +163,13 @@ async def test_post_asks_too(browser: Browser):
     assert indexes(form) == [2]
     body = await browser.get(MOTOR, method="POST", json={"index": [1, 2], "publicOnly": True})
     assert indexes(body) == [1, 2]
+    odd = await browser.get(
+        MOTOR,
+        method="POST",
+        data=b"index=\xa4",
+        headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
+    )
+    assert odd.status == 400
     for octets in (b"[", b"[1]", b'"x"', b"[" * 100_000):
         wrong = await browser.get(
             MOTOR, method="POST", data=octets, headers={"Content-Type": "application/json"}
@@ -331,8 +338,17 @@ async def test_a_body_that_is_too_long(browser: Browser):
     assert str(MAX_BODY) in answer.text
 
 
-@pytest.mark.parametrize("octets", [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\0"])
-async def test_what_is_no_http(browser: Browser, octets: bytes):
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\0",
+        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\nmore",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http(browser: Browser, octets: bytes, caplog: pytest.LogCaptureFixture):
     host, port = browser.network.address("works", "http").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(octets)
@@ -342,3 +358,4 @@ async def test_what_is_no_http(browser: Browser, octets: bytes):
     writer.close()
     await writer.wait_closed()
     assert (await browser.get(MOTOR)).status == 200
+    assert [record for record in caplog.records if record.exc_info] == []
