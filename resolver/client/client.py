@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack
@@ -28,12 +29,13 @@ from resolver.model.errors import (
     WireError,
 )
 from resolver.model.handle import fold
-from resolver.model.site import Site
+from resolver.model.site import Protocol, Site
 from resolver.resolution import Ask, Limits, Question, Resolution
 from resolver.resolution.routing import referral_sites
 from resolver.resolution.trace import hop_of, leading_to
 from resolver.upstream.driving import drive, no_commit
-from resolver.upstream.exchange import LIFETIME_S, PEERS, Upstream
+from resolver.upstream.exchange import LIFETIME_S, PEERS, PeerKind, Upstream
+from resolver.upstream.udp import UdpPeer
 from resolver.wire.answer import Answer, Hop
 from resolver.wire.bodies import (
     ErrorAnswer,
@@ -78,6 +80,13 @@ class Options(TypedDict, total=False):
     follow_alias: bool
 
 
+_PATIENT_PEERS: Final[Mapping[str, PeerKind]] = {
+    **PEERS,
+    "udp": (Protocol.UDP, partial(UdpPeer, retransmit_s=(0.5, 1.0, 1.5, 2.0))),
+}
+"""A client that asks over UDP has nothing else to turn to, and a node may take its deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One of many resolutions: either a record or an error."""
@@ -117,7 +126,7 @@ class Client:
         self.server: Final = None if hints is not None else server or DEFAULT_SERVER
         self._hints: Final = dict(hints or {})
         self.allowed: Final = tuple(allowed)
-        self._upstream: Final = Upstream(allowed=allowed)
+        self._upstream: Final = Upstream(allowed=allowed, peers=_PATIENT_PEERS)
         self._site: Site | None = None
         self._routes: RouteCache | None = None
 
