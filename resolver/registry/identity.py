@@ -154,4 +154,4 @@ def refused(refusal: Refusal) -> Answer:
 
 
 def _check(claim: Claim, key: HandleValue, found: list[bool]) -> None:
-    found.append(proves(claim.proof, key, claim.challenge))
+    found.append(proves(claim.proof, key, claim.challenge, claim.user.handle))

@@ -12,8 +12,16 @@ from typing import Final
 
 from resolver.model.errors import WireError
 from resolver.model.value import HandleValue
+from resolver.security.sm2 import sm2_public_from_pem, sm2_verifies, sm3
+from resolver.wire.cursor import encode_text
 from resolver.wire.proof import MacProof, Pbkdf2Proof, Proof, SignatureProof
-from resolver.wire.typed import DsaPublicKey, PublicKey, RsaPublicKey, decode_public_key
+from resolver.wire.typed import (
+    DsaPublicKey,
+    PemPublicKey,
+    PublicKey,
+    RsaPublicKey,
+    decode_public_key,
+)
 
 SECRET_KEY: Final = "HS_SECKEY"
 PUBLIC_KEY: Final = "HS_PUBKEY"
@@ -34,8 +42,9 @@ _BY_CODE: Final[dict[int | None, Callable[..., "hashlib._Hash"]]] = {
 _HMAC_BY_CODE: Final = {0x12: "sha1", 0x13: "sha256"}
 
 
-def proves(proof: Proof, key: HandleValue, challenge: bytes) -> bool:
-    """Whether ``proof`` was made with the key in the value ``key`` over ``challenge``.
+def proves(proof: Proof, key: HandleValue, challenge: bytes, user: str) -> bool:
+    """Whether ``proof`` was made with the key in the value ``key`` over ``challenge``; ``user`` is
+    the handle of who says so, as they spell it: SM2 signs it too.
 
     Takes up to 50 ms: key stretching is meant to be slow.
     """
@@ -45,6 +54,8 @@ def proves(proof: Proof, key: HandleValue, challenge: bytes) -> bool:
                 public = decode_public_key(key.data)
             except WireError:
                 return False
+            if isinstance(public, PemPublicKey):
+                return _signed_sm2(proof, public, challenge, user)
             return _signed(proof, public, challenge)
         case ((MacProof() | Pbkdf2Proof()), "HS_SECKEY"):
             expected = _mac(proof, key.data, challenge)
@@ -98,6 +109,18 @@ def _signed(proof: SignatureProof, public: PublicKey, challenge: bytes) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
+
+
+def _signed_sm2(proof: SignatureProof, public: PemPublicKey, challenge: bytes, user: str) -> bool:
+    """As teleinfo's id-pointer-sdk signs: the SM3 digest of the challenge is the message, which
+    SM2 digests once more; the user id is the handle (docs/protocol.md §15)."""
+    if public.key_type != "SM2_PUB_KEY" or proof.hash_algorithm.upper() != "SM3":
+        return False
+    try:
+        point = sm2_public_from_pem(public.pem)
+    except WireError:
+        return False
+    return sm2_verifies(point, proof.signature, sm3(challenge), encode_text(user))
 
 
 def _number(octets: bytes) -> int:

@@ -5,6 +5,7 @@ import pytest
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.site import AdminRecord, AdminRight
 from resolver.model.value import HandleValue
+from resolver.security.sm2 import sm2_public, sm2_public_pem, sm2_sign, sm3
 from resolver.wire.answer import Client
 from resolver.wire.bodies import (
     Body,
@@ -18,13 +19,15 @@ from resolver.wire.bodies import (
 )
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
-from resolver.wire.proof import MacProof, challenge_octets, encode_proof
-from resolver.wire.typed import encode_admin
+from resolver.wire.proof import MacProof, SignatureProof, challenge_octets, encode_proof
+from resolver.wire.typed import PemPublicKey, encode_admin, encode_public_key
 from tests.conformance.prover import mac_of
 from tests.support.memory_network import MemoryNetwork, text_value
 
 USER, SECRET, OLD = "88.901.1/USER", "known to the user", "88.901.1/old"
 ID_SDK, ID_POINTER, HDLLIB = ((2, 3), (2, 10)), ((2, 10), (2, 11)), ((2, 11), (2, 11))
+SM2_KEY = b"\x07" * 32
+SM2_PUBLIC = PemPublicKey("SM2_PUB_KEY", sm2_public_pem(sm2_public(SM2_KEY)))
 DELETE = (OpCode.DELETE_HANDLE, HandleRequest(OLD))
 
 
@@ -73,7 +76,13 @@ def network() -> MemoryNetwork:
         "enterprise",
         homes=["88.901.1"],
         records=[
-            (USER, [HandleValue(300, "HS_SECKEY", SECRET.encode(), permissions=0x0C)]),
+            (
+                USER,
+                [
+                    HandleValue(300, "HS_SECKEY", SECRET.encode(), permissions=0x0C),
+                    HandleValue(303, "HS_PUBKEY", encode_public_key(SM2_PUBLIC)),
+                ],
+            ),
             (
                 OLD,
                 [
@@ -95,6 +104,25 @@ def test_a_login_with_a_key(network: MemoryNetwork, versions):
     assert not done.flags & OpFlag.RRDG
     assert sdk.send(*DELETE).response_code == ResponseCode.SUCCESS
     assert network.states["works"].store.get(OLD) is None
+
+
+def test_a_login_with_an_sm2_key(network: MemoryNetwork):
+    sdk, session_id = Sdk(network, ID_POINTER), 10001
+    asked = sdk.send(
+        OpCode.LOGIN_KEY, LoginRequest(USER, 303), flags=OpFlag.RRDG, session_id=session_id
+    )
+    assert isinstance(asked.body, ChallengeAnswer)
+    assert asked.digest is not None
+    message = sm3(challenge_octets(asked.body.nonce, asked.digest))
+    proof = SignatureProof("SM3", sm2_sign(SM2_KEY, message, USER.encode()))
+    done = sdk.send(
+        OpCode.CHALLENGE_ANSWER,
+        ChallengeAnswerRequest("HS_PUBKEY", USER, 303, encode_proof(proof)),
+        session_id=asked.envelope.session_id,
+    )
+    assert (done.op_code, done.response_code) == (OpCode.LOGIN_KEY, ResponseCode.SUCCESS)
+    deleted = sdk.send(*DELETE, session_id=session_id)
+    assert (deleted.response_code, deleted.envelope.session_id) == (1, session_id)
 
 
 def test_a_login_with_a_password(network: MemoryNetwork):

@@ -68,10 +68,11 @@ def recorded() -> Iterator[object]:
 
 @pytest.mark.parametrize(("proof", "key", "challenge", "taken"), list(recorded()))
 def test_recorded_answers(proof: Proof, key: HandleValue, challenge: bytes, taken: bool):
-    assert proves(proof, key, challenge) == taken
-    assert not proves(proof, key, challenge[:-1] + b"?")
+    assert proves(proof, key, challenge, USER) == taken
+    assert not proves(proof, key, challenge[:-1] + b"?", USER)
 
 
+USER = "88.118.8/USER01"
 SECRET = HandleValue(1, "HS_SECKEY", b"testpass")
 PUBLIC = HandleValue(1, "HS_PUBKEY", KEYS["88.118.8/USER01", 300][1])
 
@@ -97,7 +98,7 @@ PUBLIC = HandleValue(1, "HS_PUBKEY", KEYS["88.118.8/USER01", 300][1])
     ],
 )
 def test_what_proves_nothing(proof: Proof, key: HandleValue):
-    assert not proves(proof, key, b"challenge")
+    assert not proves(proof, key, b"challenge", USER)
 
 
 def test_an_rsa_key_of_nonsense_proves_nothing():
@@ -106,4 +107,4 @@ def test_an_rsa_key_of_nonsense_proves_nothing():
             len(number).to_bytes(4, "big") + number for number in (exponent, modulus)
         )
         key = HandleValue(1, "HS_PUBKEY", data)
-        assert not proves(SignatureProof("SHA-256", b"x" * 256), key, b"challenge")
+        assert not proves(SignatureProof("SHA-256", b"x" * 256), key, b"challenge", USER)
