@@ -20,7 +20,7 @@ from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.resolution import Limits, route_from_values
 from resolver.security import ChallengeTable, SessionTable
-from resolver.storage.base import RecordStore
+from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
 
 
@@ -48,7 +48,7 @@ class NodeState:
     name: str
     role: str
     site: Site
-    store: RecordStore
+    store: NodeStore
     records: RecordCache
     routes: RouteCache
     homes: frozenset[str] = frozenset()

@@ -32,6 +32,7 @@ from resolver.registry.edits import Edit, Refusal
 from resolver.registry.identity import Claim, Holdings, fetched, proved, refused
 from resolver.registry.rights import administrators, is_same_key, may
 from resolver.resolution import Commit, Plan, Process, Routes, Stop, Work
+from resolver.storage.base import Change
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import (
     Body,
@@ -140,7 +141,7 @@ class PublicChange(Process):
                 return edit
             if edit is None:
                 return refused(Refusal(ResponseCode.AUTHENTICATION_NEEDED))
-            if (yield from committed(edit)):
+            if (yield from committed(edit, self._request.op_code, None)):
                 return _done(self._request, edit)
         return _too_busy(self._request)
 
@@ -189,7 +190,7 @@ class Administration(Process):
                 return task.outcome
             if edits.read_only(task.outcome):
                 return refused(Refusal(ResponseCode.INSUFFICIENT_PERMISSION, "Value is read-only"))
-            if (yield from committed(task.outcome)):
+            if (yield from committed(task.outcome, self._request.op_code, self._user)):
                 return _done(self._request, task.outcome)
         return _too_busy(self._request)
 
@@ -237,12 +238,15 @@ class Administration(Process):
         return fetched(self, handle, index, self._holdings, self._routes)
 
 
-def committed(edit: Edit) -> Plan[bool]:
-    """Write the change of ``edit``; whether the record still was as it was before.
+def committed(edit: Edit, operation: int, user: Reference | None) -> Plan[bool]:
+    """Write the change of ``edit``, which ``user`` wants (None: anybody may); whether the record
+    still was as it was before.
 
     Ends the plan if it cannot be written.
     """
-    outcome = yield Commit(edit.change)
+    change = edit.change
+    name = "" if user is None else f"{user.index}:{user.handle}"
+    outcome = yield Commit(Change(change.handle, change.before, change.after, operation, name))
     if isinstance(outcome, StoreError):
         raise Stop(refused(Refusal(ResponseCode.ERROR, str(outcome))))
     return outcome is True

@@ -19,7 +19,7 @@ from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.provision import provision, site_of
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
-from resolver.storage import RecordStore, open_store
+from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
 from resolver.transport.http import serve_http
@@ -78,7 +78,7 @@ async def _start_node(
         running.push_async_callback(door.close)
 
 
-def _state(spec: NodeSpec, topology: Topology, store: RecordStore, key: NetworkKey) -> NodeState:
+def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey) -> NodeState:
     cache = spec.cache
     hints = tuple(
         Route(fold(prefix), delegation=(site_of(topology.node(name), key.public_record),))

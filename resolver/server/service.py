@@ -33,7 +33,9 @@ class NodeService:
         self._counters: Final = node.state.counters
         self._clock: Final = clock
         self._endpoint: Final = Endpoint(node, signer)
-        self._driver: Final = Driver(upstream, Writer(node.state.store), clock, self._counters)
+        self._driver: Final = Driver(
+            upstream, Writer(node.state.store, clock.unix), clock, self._counters
+        )
         self._registry: Final = registry_of(_sources(node.state))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)

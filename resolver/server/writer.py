@@ -7,6 +7,7 @@ Transactions are written on a thread of their own; readers never wait.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from resolver.model.errors import StoreError
@@ -18,7 +19,12 @@ _log: Final = logging.getLogger(__name__)
 class Writer:
     """Writes the changes of one node."""
 
-    def __init__(self, store: RecordStore) -> None:
+    def __init__(self, store: RecordStore, unix_now: Callable[[], int]) -> None:
+        """
+        Args:
+            unix_now: seconds, for the journal.
+        """
+        self._unix_now: Final = unix_now
         self._store: Final = store
         self._waiting: list[tuple[Change, asyncio.Future[bool]]] = []
         self._running: asyncio.Task[None] | None = None
@@ -51,7 +57,7 @@ class Writer:
                 changes = [change for change, _ in batch]
                 made: list[bool] | StoreError
                 try:
-                    made = await asyncio.to_thread(self._store.apply, changes)
+                    made = await asyncio.to_thread(self._store.apply, changes, self._unix_now())
                 except StoreError as error:
                     made = error
                 except Exception as error:  # a defect of the store: nobody may wait for ever

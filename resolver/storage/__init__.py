@@ -1,6 +1,6 @@
 """The records of a node, on disk or in memory.
 
-Rules: whoever uses a store knows ``RecordStore`` and ``open_store`` only. To add a backend: one
+Rules: whoever uses a store knows its protocols and ``open_store`` only. To add a backend: one
 file here with a function that opens it, and its line in ``BACKENDS``; the tests in tests/storage
 then run over it.
 """
@@ -11,16 +11,17 @@ from typing import Final
 
 from resolver.model.errors import ConfigError
 from resolver.storage.base import MAX_RECORD_OCTETS, Record, RecordStore, check_record
+from resolver.storage.ledger import Entry, Figures, Ledger, NodeStore, day_of
 from resolver.storage.lmdb import open_lmdb_store
 from resolver.storage.memory import open_memory_store
 
-BACKENDS: Final[dict[str, Callable[..., RecordStore]]] = {
+BACKENDS: Final[dict[str, Callable[..., NodeStore]]] = {
     "lmdb": open_lmdb_store,
     "memory": open_memory_store,
 }
 
 
-def open_store(kind: str, path: Path, *, create: bool = True) -> RecordStore:
+def open_store(kind: str, path: Path, *, create: bool = True) -> NodeStore:
     """The store of backend ``kind`` at ``path``; open it in the process that uses it.
 
     Args:
@@ -44,8 +45,13 @@ def open_store(kind: str, path: Path, *, create: bool = True) -> RecordStore:
 __all__ = [
     "BACKENDS",
     "MAX_RECORD_OCTETS",
+    "Entry",
+    "Figures",
+    "Ledger",
+    "NodeStore",
     "Record",
     "RecordStore",
     "check_record",
+    "day_of",
     "open_store",
 ]

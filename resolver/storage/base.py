@@ -25,11 +25,18 @@ Record = tuple[str, ValueList]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A record before and after; None where there is none."""
+    """A record before and after; None where there is none.
+
+    Attributes:
+        operation: the op code of the request.
+        user: ``index:handle`` of the key it came with; empty if everybody may ask for it.
+    """
 
     handle: str
     before: ValueList | None
     after: ValueList | None
+    operation: int = 0
+    user: str = ""
 
 
 class RecordStore(Protocol):
@@ -54,9 +61,10 @@ class RecordStore(Protocol):
     def delete(self, handle: str) -> bool:
         """Remove the record of ``handle``, durably; whether there was one."""
 
-    def apply(self, changes: Sequence[Change]) -> list[bool]:
-        """Make ``changes`` one after the other in one durable transaction; for each whether it was
-        made: it is not if the record is not as it was before.
+    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
+        """Make ``changes`` one after the other in one durable transaction, and enter those made
+        in the journal; for each whether it was made: it is not if the record is not as it was
+        before.
 
         Raises:
             StoreError: also when a record breaks a limit (``check_record``); nothing is changed.

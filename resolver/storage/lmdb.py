@@ -1,8 +1,9 @@
 """The store on disk: one memory-mapped LMDB file per node.
 
 Rules:
-- The environment is one file (``records.mdb`` beside ``records.mdb-lock``) with two databases:
-  ``about`` names the project and the format, ``records`` holds ``resolver.storage.layout``.
+- The environment is one file (``records.mdb`` beside ``records.mdb-lock``) of several databases:
+  ``about`` names the project and the format, ``records`` holds ``resolver.storage.layout``, the
+  others are ``resolver.storage.lmdb_ledger``'s.
 - Many processes may open the same file, each after its fork; within a process a file is opened
   once. A writer never blocks readers.
 - Every read begins and ends its own transaction: it sees the last commit of whichever process,
@@ -15,7 +16,7 @@ Rules:
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -33,6 +34,8 @@ from resolver.storage.layout import (
     unpack_name,
     unpack_values,
 )
+from resolver.storage.ledger import Entry, Figures
+from resolver.storage.lmdb_ledger import DATABASES, LmdbLedger
 from resolver.wire.values import ValueList
 
 FORMAT: Final = b"wuhan records 1"
@@ -112,7 +115,7 @@ class LmdbStore:
                 os.fspath(path),
                 subdir=False,
                 map_size=map_octets,
-                max_dbs=2,
+                max_dbs=2 + DATABASES,
                 max_spare_txns=2,
                 mode=0o600,
                 readahead=False,
@@ -123,7 +126,7 @@ class LmdbStore:
             raise StoreError(f"cannot open {path}: {error.strerror}") from error
         try:
             self._env.reader_check()
-            self._records = self._write(self._prepare)
+            self._records, self._ledger = self._write(self._prepare)
         except StoreError:
             self._env.close()
             raise
@@ -160,12 +163,12 @@ class LmdbStore:
         key = key_of(handle)
         return self._write(lambda txn: txn.delete(key, db=self._records))
 
-    def apply(self, changes: Sequence[Change]) -> list[bool]:
+    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
         """See ``RecordStore``."""
         for change in changes:
             if change.after is not None:
                 check_record(change.handle, change.after)
-        return self._write(partial(self._apply, changes))
+        return self._write(partial(self._apply, changes, unix_now))
 
     def handles(self, prefix: str = "") -> Iterator[str]:
         """See ``RecordStore``."""
@@ -200,7 +203,33 @@ class LmdbStore:
         """See ``RecordStore``."""
         self._env.close()
 
-    def _apply(self, changes: Sequence[Change], txn: Txn) -> list[bool]:
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """See ``Ledger``."""
+        while page := self._read(partial(self._ledger.page, after=after)):
+            yield from page
+            after = page[-1].number
+
+    def note(self, text: str, user: str, unix_now: int) -> None:
+        """See ``Ledger``."""
+        self._write(partial(self._ledger.note, text, user, unix_now))
+
+    def tally(self, day: int, counts: Mapping[str, Figures]) -> None:
+        """See ``Ledger``."""
+        self._write(partial(self._ledger.tally, day, counts))
+
+    def figures(self) -> Iterator[tuple[int, str, Figures]]:
+        """See ``Ledger``."""
+        yield from self._read(self._ledger.figures)
+
+    def documents(self, kind: str) -> dict[str, bytes]:
+        """See ``Ledger``."""
+        return self._read(partial(self._ledger.documents, kind))
+
+    def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
+        """See ``Ledger``."""
+        self._write(partial(self._ledger.put_documents, kind, changed))
+
+    def _apply(self, changes: Sequence[Change], unix_now: int, txn: Txn) -> list[bool]:
         made = []
         for change in changes:
             key = key_of(change.handle)
@@ -214,6 +243,9 @@ class LmdbStore:
                 txn.put(key, pack(name, key, change.after), db=self._records)
             elif fits:
                 txn.delete(key, db=self._records)
+        done = [change for change, fits in zip(changes, made, strict=True) if fits]
+        if done:
+            self._ledger.append(txn, done, unix_now)
         return made
 
     def _stored(self, prefix: str) -> Iterator[tuple[bytes, bytes]]:
@@ -227,8 +259,8 @@ class LmdbStore:
                     yield key, stored
             last = page[-1][0]
 
-    def _prepare(self, txn: Txn) -> "lmdb._Database":
-        """The database of records of this file, which is made if the file is new."""
+    def _prepare(self, txn: Txn) -> "tuple[lmdb._Database, LmdbLedger]":
+        """The databases of this file, which are made if the file is new."""
         self._fill_up()
         is_new = txn.stat()["entries"] == 0
         try:
@@ -246,7 +278,7 @@ class LmdbStore:
                 f"cannot open {self.path}: its format is {found.decode(errors='replace')!r}, this"
                 f" version reads {FORMAT.decode()!r}; export it with the version that wrote it"
             )
-        return records
+        return records, LmdbLedger(self._env, txn)
 
     def _fill_up(self) -> None:
         """Give a truncated file its full length back, so that reading a lost page is an error and

@@ -1,21 +1,25 @@
 """The store that forgets: for tests and networks without a data folder."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, Record, check_record, same
 from resolver.storage.layout import fold_octets, key_of
+from resolver.storage.ledger import Entry, Figures, checksum_of, day_of, figures_of
 from resolver.wire.values import ValueList
 
 
 class MemoryStore:
-    """Records in a dict; see ``RecordStore``."""
+    """Records in a dict; see ``NodeStore``."""
 
     def __init__(self) -> None:
         self._records: dict[bytes, Record] = {}
         self._generation = 0
         self._closed = False
+        self._entries: list[Entry] = []
+        self._figures: dict[tuple[int, str], Figures] = {}
+        self._documents: dict[str, dict[str, bytes]] = {}
 
     def get(self, handle: str) -> ValueList | None:
         """See ``RecordStore``."""
@@ -43,7 +47,7 @@ class MemoryStore:
         self._generation += 1
         return True
 
-    def apply(self, changes: Sequence[Change]) -> list[bool]:
+    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
         """See ``RecordStore``."""
         self._check_open()
         for change in changes:
@@ -59,8 +63,51 @@ class MemoryStore:
                 self._records[key] = (found[0] if found else change.handle, change.after)
             elif fits:
                 self._records.pop(key, None)
-        self._generation += any(made)
+        done = [change for change, fits in zip(changes, made, strict=True) if fits]
+        self._generation += bool(done)
+        for each in done:
+            checksum = checksum_of(each.after)
+            self._enter(unix_now, each.user, each.operation, each.handle, checksum)
+        self.tally(day_of(unix_now), figures_of(done))
         return made
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """See ``Ledger``."""
+        self._check_open()
+        yield from self._entries[after:]
+
+    def note(self, text: str, user: str, unix_now: int) -> None:
+        """See ``Ledger``."""
+        self._check_open()
+        self._enter(unix_now, user, 0, text, None)
+
+    def tally(self, day: int, counts: Mapping[str, Figures]) -> None:
+        """See ``Ledger``."""
+        self._check_open()
+        for prefix, more in counts.items():
+            known = self._figures.get((day, prefix), Figures())
+            self._figures[day, prefix] = known + more
+
+    def figures(self) -> Iterator[tuple[int, str, Figures]]:
+        """See ``Ledger``."""
+        self._check_open()
+        for (day, prefix), figures in sorted(self._figures.items(), key=lambda item: item[0]):
+            yield day, prefix, figures
+
+    def documents(self, kind: str) -> dict[str, bytes]:
+        """See ``Ledger``."""
+        self._check_open()
+        return dict(self._documents.get(kind, {}))
+
+    def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
+        """See ``Ledger``."""
+        self._check_open()
+        documents = self._documents.setdefault(kind, {})
+        for key, document in changed.items():
+            if document is None:
+                documents.pop(key, None)
+            else:
+                documents[key] = document
 
     def handles(self, prefix: str = "") -> Iterator[str]:
         """See ``RecordStore``."""
@@ -95,6 +142,12 @@ class MemoryStore:
         """See ``RecordStore``."""
         self._closed = True
         self._records = {}
+
+    def _enter(
+        self, unix: int, user: str, operation: int, handle: str, checksum: int | None
+    ) -> None:
+        number = len(self._entries) + 1
+        self._entries.append(Entry(number, unix, user, operation, handle, checksum))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -379,11 +379,11 @@ def test_the_record_may_not_change_under_the_hands(client: Connection, network: 
     state = network.states["works"]
     apply, calls = state.store.apply, []
 
-    def late(changes: Iterable) -> list[bool]:
+    def late(changes: Iterable, unix_now: int) -> list[bool]:
         if not calls:
             calls.append(1)
             state.store.put_many([("88.901.1/old", values(text_value(1, "URL", "theirs")))])
-        return apply(changes)
+        return apply(changes, unix_now)
 
     state.store.apply = late
     reply = client.do(*DELETE)

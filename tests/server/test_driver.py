@@ -52,7 +52,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def driver(gate: Gate, counters: Counters) -> Driver:
-    return Driver(gate, Writer(MemoryStore()), SystemClock(), counters)
+    return Driver(gate, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters)
 
 
 def pending(gate: Gate, key: str = HANDLE) -> Pending:
@@ -120,7 +120,7 @@ async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
         )
         upstream = Upstream(counters=counters)
         running.push_async_callback(upstream.close)
-        driver = Driver(upstream, Writer(MemoryStore()), SystemClock(), counters)
+        driver = Driver(upstream, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters)
         began = time.monotonic()
         answer = await driver.resolve(
             Pending(

@@ -19,6 +19,9 @@ def values(text: str) -> ValueList:
     return ValueList.of([HandleValue(1, "URL", text.encode())])
 
 
+NOW = 1_700_000_000
+
+
 class Gated(LmdbStore):
     """Waits at a gate before each transaction, and remembers how large they were."""
 
@@ -28,11 +31,11 @@ class Gated(LmdbStore):
         self.entered = threading.Event()
         self.batches: list[int] = []
 
-    def apply(self, changes: Sequence[Change]) -> list[bool]:
+    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
         self.entered.set()
         self.gate.wait(10)
         self.batches.append(len(changes))
-        return super().apply(changes)
+        return super().apply(changes, unix_now)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def store(tmp_path: Path):
 
 
 async def test_what_waits_is_written_together(store: Gated):
-    writer = Writer(store)
+    writer = Writer(store, lambda: NOW)
     first = asyncio.create_task(writer.commit(Change("88.901.1/0", None, values("0"))))
     await asyncio.to_thread(store.entered.wait)
     rest = [
@@ -62,7 +65,7 @@ async def test_what_waits_is_written_together(store: Gated):
 
 async def test_of_two_who_saw_the_same_only_one_writes(store: Gated):
     store.gate.set()
-    writer = Writer(store)
+    writer = Writer(store, lambda: NOW)
     made = await asyncio.gather(
         *(writer.commit(Change("88.901.1/x", None, values(str(n)))) for n in range(10))
     )
@@ -75,7 +78,7 @@ async def test_of_two_who_saw_the_same_only_one_writes(store: Gated):
 
 async def test_a_record_that_cannot_be_stored_fails_alone(store: Gated):
     store.gate.set()
-    writer = Writer(store)
+    writer = Writer(store, lambda: NOW)
     long = asyncio.create_task(writer.commit(Change("x" * 3000, None, values("x"))))
     good = asyncio.create_task(writer.commit(Change("88.901.1/x", None, values("x"))))
     with pytest.raises(StoreError, match="at most 2048"):
@@ -85,14 +88,14 @@ async def test_a_record_that_cannot_be_stored_fails_alone(store: Gated):
 
 async def test_a_store_that_cannot_be_written_fails_all(store: Gated):
     store.gate.set()
-    writer = Writer(store)
+    writer = Writer(store, lambda: NOW)
     store.close()
     with pytest.raises(StoreError):
         await writer.commit(Change("88.901.1/x", None, values("x")))
 
 
 async def test_who_leaves_does_not_stop_the_others(store: Gated):
-    writer = Writer(store)
+    writer = Writer(store, lambda: NOW)
     first = asyncio.create_task(writer.commit(Change("88.901.1/1", None, values("1"))))
     await asyncio.to_thread(store.entered.wait)
     second = asyncio.create_task(writer.commit(Change("88.901.1/2", None, values("2"))))

@@ -19,8 +19,11 @@ from resolver.storage import BACKENDS, Record, RecordStore, open_store
 from resolver.storage.base import MAX_RECORD_OCTETS, Change
 from resolver.wire.values import ValueList
 
-PARTS = {"base", "layout", "transfer"}
+PARTS = {"base", "layout", "ledger", "lmdb_ledger", "transfer"}
 """Modules of the package that are not backends."""
+
+
+NOW = 1_700_000_000
 
 
 def values(text: str = "x", index: int = 1) -> ValueList:
@@ -297,7 +300,8 @@ def test_changes_are_made_where_the_record_is_as_it_was(store: RecordStore) -> N
             Change("88.901.1/b", values("b"), values("b2")),
             Change("88.901.1/new", None, values("other")),
             Change("88.901.1/none", None, None),
-        ]
+        ],
+        NOW,
     )
     assert made == [True, True, True, False, False, False, True]
     assert list(store.records()) == [
@@ -309,13 +313,13 @@ def test_changes_are_made_where_the_record_is_as_it_was(store: RecordStore) -> N
 def test_changes_that_are_not_made_are_no_change(store: RecordStore) -> None:
     store.put_many([("88.901.1/a", values("a"))])
     generation = store.generation()
-    assert store.apply([Change("88.901.1/a", None, values("x"))]) == [False]
+    assert store.apply([Change("88.901.1/a", None, values("x"))], NOW) == [False]
     assert store.generation() == generation
-    assert store.apply([]) == []
+    assert store.apply([], NOW) == []
 
 
 def test_a_change_that_cannot_be_stored_stops_all(store: RecordStore) -> None:
     too_long = Change("x" * 3000, None, values("x"))
     with pytest.raises(StoreError, match="at most 2048"):
-        store.apply([Change("88.901.1/a", None, values("a")), too_long])
+        store.apply([Change("88.901.1/a", None, values("a")), too_long], NOW)
     assert store.count() == 0

@@ -169,7 +169,7 @@ class MemoryNetwork:
             case Work():
                 return step.run()
             case Commit():
-                return self.states[name].store.apply([step.change])[0]
+                return self.states[name].store.apply([step.change], self.unix_now)[0]
             case Ask():
                 try:
                     return self.exchange(step)
