@@ -109,9 +109,7 @@ def figures_of(changes: list[Change]) -> dict[str, Figures]:
         if (change.before is None) != (change.after is None):
             count = counts.setdefault(fold(prefix_of(change.handle)), [0, 0])
             count[change.after is None] += 1
-    return {
-        prefix: Figures(created=made, deleted=gone) for prefix, (made, gone) in counts.items()
-    }
+    return {prefix: Figures(created=made, deleted=gone) for prefix, (made, gone) in counts.items()}
 
 
 def pack_entry(entry: Entry) -> bytes:

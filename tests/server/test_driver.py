@@ -120,7 +120,9 @@ async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
         )
         upstream = Upstream(counters=counters)
         running.push_async_callback(upstream.close)
-        driver = Driver(upstream, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters)
+        driver = Driver(
+            upstream, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters
+        )
         began = time.monotonic()
         answer = await driver.resolve(
             Pending(
