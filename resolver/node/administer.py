@@ -17,6 +17,7 @@ from resolver.model.value import Reference
 from resolver.node.outcome import Outcome, Pending, refusal
 from resolver.node.selection import select, wants_public_only
 from resolver.node.state import NodeRoutes, NodeState
+from resolver.registry import homing
 from resolver.registry.administration import (
     OPERATIONS,
     Administration,
@@ -26,6 +27,7 @@ from resolver.registry.administration import (
 )
 from resolver.registry.identity import Claim, Login
 from resolver.registry.session_setup import SessionSetup
+from resolver.registry.verification import Verification
 from resolver.resolution import Process
 from resolver.security import Session
 from resolver.wire.answer import Answer, Client
@@ -35,10 +37,12 @@ from resolver.wire.bodies import (
     LoginRequest,
     ResolveRequest,
     SessionSetupRequest,
+    VerifyRequest,
 )
 from resolver.wire.message import Message
 from resolver.wire.proof import decode_proof
 from resolver.wire.values import ValueList
+from resolver.wire.version import reply_version
 
 _ID_SDK: Final = (2, 10)
 """The version that CAICT's ID-SDK suggests."""
@@ -60,7 +64,9 @@ class Administer:
             OpCode.SESSION_SETUP: self._begin_session,
             OpCode.SESSION_TERMINATE: self._end_session,
             OpCode.RESOLVE: self._read_restricted,
+            OpCode.VERIFY_CHALLENGE: self._verify,
             **dict.fromkeys(OPERATIONS, self._change),
+            **dict.fromkeys(homing.OPERATIONS, self._serve),
         }
 
     def answer(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome | None:
@@ -80,6 +86,29 @@ class Administer:
         if user is not None:
             return self._administration(request, user)
         return refusal(ResponseCode.AUTHENTICATION_NEEDED)
+
+    def _serve(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        user = self._state.user_of(client.connection)
+        if user is None and (refused := _logs_in(request)) is not None:
+            return refused
+        wrong = homing.unfit(request)
+        if wrong is not None:
+            return wrong
+        if user is None:
+            return refusal(ResponseCode.AUTHENTICATION_NEEDED)
+        return self._server_administration(request, user, None)
+
+    def _server_administration(
+        self, request: Message, user: Reference, claim: Claim | None
+    ) -> Pending:
+        process = homing.ServerAdministration(request, user, claim, self._state, self._routes)
+        return _pending(process, request)
+
+    def _verify(self, request: Message, client: Client, unix_now: int) -> Outcome:
+        asked = request.body
+        assert isinstance(asked, VerifyRequest)
+        version = reply_version(request.envelope.wanted)
+        return _pending(Verification(asked, version, self._state), request)
 
     def _read_restricted(self, request: Message, client: Client, unix_now: int) -> Outcome | None:
         """What somebody who has logged in may read besides what everybody may."""
@@ -121,10 +150,13 @@ class Administer:
         except WireError as error:
             refused = refusal(ResponseCode.AUTHENTICATION_FAILED, error.what)
             return replace(refused, op_code=request.op_code)
-        claim = Claim(Reference(body.user, body.user_index), proof, challenge.octets)
+        user = Reference(body.user, body.user_index)
+        claim = Claim(user, proof, challenge.nonce, challenge.digest.octets)
         if request.op_code == OpCode.LOGIN_KEY:
             return self._log_in(request, claim, client)
-        return self._administration(request, claim.user, claim, client.connection)
+        if request.op_code in homing.OPERATIONS:
+            return self._server_administration(request, user, claim)
+        return self._administration(request, user, claim, client.connection)
 
     def _administration(
         self,
@@ -160,7 +192,9 @@ class Administer:
         if client.connection is None:
             return replace(_no_connection(), op_code=request.op_code)
         logged_in = partial(self._state.logins.__setitem__, client.connection)
-        return _pending(Login(claim, self._state, self._routes, logged_in), request)
+        return _pending(
+            Login(claim, self._state, self._routes, self._state.random, logged_in), request
+        )
 
 
 def _logs_in(request: Message) -> Answer | None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from resolver.cache.records import RecordCache
@@ -23,6 +24,10 @@ from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
 
+_HOMES: Final = "homes"
+_HERE: Final = b"here"
+_ELSEWHERE: Final = b"elsewhere"
+
 
 @dataclass(slots=True)
 class NodeState:
@@ -33,7 +38,8 @@ class NodeState:
         role: a name in ``resolver.roles``.
         site: the node's own HS_SITE.
         store: its records.
-        homes: prefixes (folded) whose identifiers live here.
+        homes: prefixes (folded) whose identifiers live here: those it was made with, and what
+            its store remembers of those that came and went since.
         delegates: prefixes (folded) below which the prefix records live here: a node that
             delegates 88 holds 0.NA/88.901; the empty prefix stands for the root.
         recursion: whether it resolves foreign identifiers for clients that set RECU.
@@ -66,6 +72,20 @@ class NodeState:
     def __post_init__(self) -> None:
         self.challenges = ChallengeTable(self.random)
         self.sessions = SessionTable(self.random)
+        moved = self.store.documents(_HOMES)
+        here = {prefix for prefix, document in moved.items() if document == _HERE}
+        self.homes = (self.homes | here) - (moved.keys() - here)
+
+    def set_home(self, prefix: str, lives_here: bool, user: str, unix_now: int) -> None:
+        """From now on, restarts included, identifiers under ``prefix`` live here, or do not.
+
+        Raises:
+            StoreError: it cannot be written down, and stays as it was.
+        """
+        prefix = fold(prefix)
+        self.store.put_documents(_HOMES, {prefix: _HERE if lives_here else _ELSEWHERE})
+        self.store.note(f"{'home' if lives_here else 'unhome'} {prefix}", user, unix_now)
+        self.homes = self.homes | {prefix} if lives_here else self.homes - {prefix}
 
     def user_of(self, connection: object | None) -> Reference | None:
         """The key that the client of ``connection`` has logged in with."""

@@ -3,43 +3,55 @@
 The order of things that need both is the business of ``administration``.
 """
 
-import hmac
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from resolver.model.codes import ResponseCode
-from resolver.model.handle import canonical
+from resolver.model.codes import OpFlag, ResponseCode
+from resolver.model.handle import canonical, prefix_of
 from resolver.model.value import HandleValue, Reference
 from resolver.registry.edits import Refusal
 from resolver.resolution import (
+    Ask,
     Done,
     Limits,
     Plan,
     Process,
     Question,
+    Reply,
     Resolution,
     Routes,
     Stop,
     Work,
 )
 from resolver.security import KEY_TYPES, proves
-from resolver.storage.base import RecordStore
+from resolver.storage import NodeStore
 from resolver.wire.answer import Answer
-from resolver.wire.bodies import Body, EmptyBody, ErrorAnswer, LoginAnswer, RecordAnswer
+from resolver.wire.bodies import (
+    Body,
+    EmptyBody,
+    ErrorAnswer,
+    LoginAnswer,
+    RecordAnswer,
+    VerifiedAnswer,
+    VerifyRequest,
+)
 from resolver.wire.cursor import encode_text
-from resolver.wire.proof import Proof
+from resolver.wire.proof import MacProof, Proof, SignatureProof, encode_proof
 from resolver.wire.values import ValueList
 
-_SECRET_TYPE: Final = "HS_SECKEY"
+NONCE_OCTETS: Final = 16
+_SHA256: Final = 3
+"""The code of a MAC that is SHA-256 of secret, challenge and secret (docs/protocol.md §9)."""
 
 
 class Holdings(Protocol):
     """What the node holds (``resolver.node.state.NodeState``)."""
 
     @property
-    def store(self) -> RecordStore:
+    def store(self) -> NodeStore:
         """Its records."""
 
     @property
@@ -59,11 +71,12 @@ class Holdings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody who says they are ``user``, and proves it over ``challenge``."""
+    """Somebody who says they are ``user``, and proves it over ``nonce`` and ``digest``."""
 
     user: Reference
     proof: Proof
-    challenge: bytes
+    nonce: bytes
+    digest: bytes
 
 
 class Login(Process):
@@ -75,16 +88,19 @@ class Login(Process):
         claim: Claim | tuple[Reference, str],
         holdings: Holdings,
         routes: Routes,
+        random: Callable[[int], bytes],
         logged_in: Callable[[Reference], None],
     ) -> None:
         """
         Args:
             claim: a claim; or a user, of whatever key, and their password.
+            random: for a challenge, where a password has to be checked elsewhere.
         """
         super().__init__()
         self._claim: Final = claim
         self._holdings: Final = holdings
         self._routes: Final = routes
+        self._random: Final = random
         self._logged_in: Final = logged_in
 
     def run(self) -> Plan[Answer]:
@@ -95,13 +111,8 @@ class Login(Process):
             yield from proved(self, self._claim, self._holdings, self._routes)
         else:
             user, password = self._claim
-            values = yield from fetched(
-                self, user.handle, user.index, self._holdings, self._routes, restricted=True
-            )
-            secrets = [] if values is None else list(values.of_type(_SECRET_TYPE))
-            given = encode_text(password)
-            if not any(hmac.compare_digest(secret.data, given) for secret in secrets):
-                raise Stop(refused(Refusal(ResponseCode.AUTHENTICATION_FAILED)))
+            claim = claimed(user, encode_text(password), self._random)
+            yield from proved(self, claim, self._holdings, self._routes)
             body = LoginAnswer(user.handle, 0)
         self._logged_in(user)
         return Answer(ResponseCode.SUCCESS, body, authoritative=True)
@@ -117,6 +128,8 @@ def proved(process: Process, claim: Claim, holdings: Holdings, routes: Routes) -
             yield Work(partial(_check, claim, key, found))
             if any(found):
                 return
+    if (yield from _verified_there(process, claim, holdings, routes)):
+        return
     raise Stop(refused(Refusal(ResponseCode.AUTHENTICATION_FAILED)))
 
 
@@ -153,5 +166,34 @@ def refused(refusal: Refusal) -> Answer:
     return Answer(refusal.code, ErrorAnswer(refusal.reason), authoritative=True)
 
 
+def claimed(user: Reference, secret: bytes, random: Callable[[int], bytes]) -> Claim:
+    """The claim of somebody who has shown their secret."""
+    nonce, digest = random(NONCE_OCTETS), bytes(hashlib.sha256().digest_size)
+    mac = hashlib.sha256(b"".join((secret, nonce, digest, secret))).digest()
+    return Claim(user, MacProof(_SHA256, mac), nonce, digest)
+
+
+def _verified_there(
+    process: Process, claim: Claim, holdings: Holdings, routes: Routes
+) -> Plan[bool]:
+    """Whether the node that holds the user's secret key, and shows it to nobody, says that the
+    claim is true (op 201); its word is signed."""
+    user = claim.user
+    if holdings.holds(canonical(user.handle)) or isinstance(claim.proof, SignatureProof):
+        return False
+    route = routes.get(prefix_of(canonical(user.handle)), process.now)
+    if route is None or not route.sites:
+        return False
+    site = next((site for site in route.sites if site.is_primary), route.sites[0])
+    signed_response = encode_proof(claim.proof)
+    question = VerifyRequest(user.handle, user.index, claim.nonce, claim.digest, signed_response)
+    flags = OpFlag.CERT | OpFlag.CACR | OpFlag.PUBL | OpFlag.RRDG
+    outcome = yield Ask(site, question, flags, 0, holdings.limits.ask_timeout_s)
+    if not isinstance(outcome, Reply):
+        return False
+    body = outcome.message.body
+    return isinstance(body, VerifiedAnswer) and body.valid == 1
+
+
 def _check(claim: Claim, key: HandleValue, found: list[bool]) -> None:
-    found.append(proves(claim.proof, key, claim.challenge, claim.user.handle))
+    found.append(proves(claim.proof, key, claim.nonce + claim.digest, claim.user.handle))

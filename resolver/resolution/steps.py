@@ -11,7 +11,7 @@ from resolver.model.errors import ResolverError
 from resolver.model.site import Site
 from resolver.storage.base import Change
 from resolver.wire.answer import Answer
-from resolver.wire.bodies import ResolveRequest
+from resolver.wire.bodies import ResolveRequest, VerifyRequest
 from resolver.wire.message import Message
 
 
@@ -22,16 +22,23 @@ class Ask:
     Attributes:
         site: whom to ask; the responsible server is chosen by the handle's hash (Site.server_for).
         request: the question itself.
-        flags: header flags (OpFlag bits) of the request.
+        flags: header flags (OpFlag bits) of the request; with CERT only a reply counts that the
+            server has signed.
         recursion_count: header field of the request; nested look-ups count up.
         timeout: seconds the whole exchange may take, retransmissions and other transports included.
     """
 
     site: Site
-    request: ResolveRequest
+    request: ResolveRequest | VerifyRequest
     flags: int
     recursion_count: int
     timeout: float
+
+    @property
+    def handle(self) -> str:
+        """What the question is about."""
+        request = self.request
+        return request.user if isinstance(request, VerifyRequest) else request.handle
 
 
 @dataclass(frozen=True, slots=True)

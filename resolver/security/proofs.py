@@ -56,7 +56,7 @@ def proves(proof: Proof, key: HandleValue, challenge: bytes, user: str) -> bool:
                 return False
             if isinstance(public, PemPublicKey):
                 return _signed_sm2(proof, public, challenge, user)
-            return _signed(proof, public, challenge)
+            return verifies(public, proof, challenge)
         case ((MacProof() | Pbkdf2Proof()), "HS_SECKEY"):
             expected = _mac(proof, key.data, challenge)
             return expected is not None and hmac.compare_digest(expected, proof.mac)
@@ -81,7 +81,8 @@ def _mac(proof: MacProof | Pbkdf2Proof, secret: bytes, challenge: bytes) -> byte
     return None if make is None else make(secret + challenge + secret).digest()
 
 
-def _signed(proof: SignatureProof, public: PublicKey, challenge: bytes) -> bool:
+def verifies(public: PublicKey, proof: SignatureProof, octets: bytes) -> bool:
+    """Whether ``proof`` is a signature of ``octets`` by the RSA or DSA key ``public``."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import dsa, padding, rsa
@@ -97,13 +98,13 @@ def _signed(proof: SignatureProof, public: PublicKey, challenge: bytes) -> bool:
     try:
         if isinstance(public, RsaPublicKey):
             numbers = rsa.RSAPublicNumbers(_number(public.exponent), _number(public.modulus))
-            numbers.public_key().verify(proof.signature, challenge, padding.PKCS1v15(), algorithm)
+            numbers.public_key().verify(proof.signature, octets, padding.PKCS1v15(), algorithm)
         elif isinstance(public, DsaPublicKey):
             parameters = dsa.DSAParameterNumbers(
                 _number(public.p), _number(public.q), _number(public.g)
             )
             key = dsa.DSAPublicNumbers(_number(public.y), parameters).public_key()
-            key.verify(proof.signature, challenge, algorithm)
+            key.verify(proof.signature, octets, algorithm)
         else:
             return False
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):

@@ -89,6 +89,10 @@ class RecordStore(Protocol):
     def size_bytes(self) -> int:
         """Octets the store occupies where it lives (disk or memory)."""
 
+    def backup(self) -> None:
+        """Copy everything, as it is at one moment, to where a backup of this store belongs; the
+        one before is replaced when the new one is complete."""
+
     def close(self) -> None:
         """Release the store; any later call is an error."""
 

@@ -199,6 +199,24 @@ class LmdbStore:
         except OSError as error:
             raise StoreError(f"cannot read {self.path}: {error.strerror}") from error
 
+    def backup(self) -> None:
+        """See ``RecordStore``: a file beside the store's, ``records.mdb.backup``, without its free
+        pages. Readers and writers go on meanwhile."""
+        final = self.path.with_name(self.path.name + ".backup")
+        unfinished = final.with_name(final.name + ".new")
+        try:
+            with unfinished.open("wb") as file:
+                unfinished.chmod(0o600)
+                self._env.copyfd(file.fileno(), compact=True)
+                os.fsync(file.fileno())
+            unfinished.replace(final)
+        except lmdb.Error as error:
+            unfinished.unlink(missing_ok=True)
+            raise self._failure("back up", error) from error
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {unfinished}: {error.strerror}") from error
+
     def close(self) -> None:
         """See ``RecordStore``."""
         self._env.close()

@@ -138,6 +138,10 @@ class MemoryStore:
         self._check_open()
         return sum(len(key) + len(values.octets) for key, (_, values) in self._records.items())
 
+    def backup(self) -> None:
+        """See ``RecordStore``; a store that forgets has no place for one."""
+        raise StoreError("a store in memory cannot be backed up")
+
     def close(self) -> None:
         """See ``RecordStore``."""
         self._closed = True

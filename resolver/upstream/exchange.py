@@ -15,17 +15,18 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Protocol
 
 from resolver.model.address import format_address
-from resolver.model.codes import OpCode, ResponseCode
+from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
 from resolver.model.handle import fold
 from resolver.model.site import Protocol as Transport
 from resolver.model.site import Server
 from resolver.resolution import Ask, Reply
+from resolver.security import is_signed_by
 from resolver.telemetry.counters import Counters
 from resolver.upstream.http import HttpPeer
 from resolver.upstream.tcp import TcpPeer
 from resolver.upstream.udp import UdpPeer
-from resolver.wire.bodies import RecordAnswer
+from resolver.wire.bodies import RecordAnswer, ResolveRequest, VerifyRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 
@@ -34,6 +35,12 @@ MAX_PEERS: Final = 512
 """Servers to which a node keeps a socket; site records from outside name any number of ports."""
 
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+_OPERATIONS: Final[dict[type, OpCode]] = {
+    ResolveRequest: OpCode.RESOLVE,
+    VerifyRequest: OpCode.VERIFY_CHALLENGE,
+}
 
 
 class Peer(Protocol):
@@ -88,11 +95,11 @@ class Upstream:
             UpstreamTimeout: nothing came in ``ask.timeout`` seconds.
             UpstreamError: the site cannot be reached, or its reply makes no sense.
         """
-        server = ask.site.server_for(ask.request.handle)
+        server = ask.site.server_for(ask.handle)
         self._check_allowed(server)
         request = Message(
             envelope=Envelope(),
-            op_code=OpCode.RESOLVE,
+            op_code=_OPERATIONS[type(ask.request)],
             flags=ask.flags,
             recursion_count=ask.recursion_count,
             expiration=int(time.time()) + LIFETIME_S,
@@ -129,7 +136,7 @@ class Upstream:
             name = format_address(host, port)
             try:
                 reply = await self._peer(transport, host, port).ask(octets)
-                message = _checked(reply, ask, name)
+                message = _checked(reply, ask, name, server)
             except UpstreamError as error:
                 troubles.append(str(error))
                 continue
@@ -157,20 +164,23 @@ class Upstream:
             raise UpstreamError(f"{address} is outside the networks that may be asked")
 
 
-def _checked(octets: bytes, ask: Ask, peer: str) -> Message:
+def _checked(octets: bytes, ask: Ask, peer: str, server: Server) -> Message:
     try:
         message = decode_message(octets)
     except WireError as error:
         raise UpstreamError(f"{peer} sent nonsense: {error}") from None
     body = message.body
     success = message.response_code == ResponseCode.SUCCESS
-    known = (OpCode.RESOLVE,) if success else (OpCode.RESOLVE, 0)
+    asked = _OPERATIONS[type(ask.request)]
+    known = (asked,) if success else (asked, 0)
     if message.op_code not in known or not message.response_code:
         raise UpstreamError(f"{peer} answered another operation ({message.op_code})")
     if (
         message.response_code == ResponseCode.SUCCESS
         and isinstance(body, RecordAnswer)
-        and fold(body.handle) != fold(ask.request.handle)
+        and fold(body.handle) != fold(ask.handle)
     ):
         raise UpstreamError(f"{peer} answered about another handle")
+    if ask.flags & OpFlag.CERT and success and not is_signed_by(octets, message, server.public_key):
+        raise UpstreamError(f"{peer} did not sign its reply with the key of its site")
     return message

@@ -26,6 +26,7 @@ from resolver.server.clock import SystemClock
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
+from resolver.storage import open_store
 from resolver.transport.http import serve_http
 from resolver.transport.tcp import serve_tcp
 from resolver.transport.udp import serve_udp
@@ -83,10 +84,10 @@ class RecordedNetwork:
         return self._ports[2641 if recorded == HTTP_PORT else recorded, transport]
 
     async def start(self, folder: Path) -> None:
-        """Start all nodes; ``folder`` takes the key they sign with."""
+        """Start all nodes; ``folder`` takes the key they sign with, and their records."""
         key = load_or_make_key(folder / "network.pem")
         for recorded, node in NODES.items():
-            await self._start(recorded, node, key)
+            await self._start(recorded, node, key, folder / f"{node.site}.mdb")
 
     def state(self, recorded: int) -> NodeState:
         """The state of the node that was recorded at a port."""
@@ -118,7 +119,9 @@ class RecordedNetwork:
             raise UpstreamTimeout(f"the node recorded at {port} asks others in turn")
         return Reply(decode_message(replies[0]), f"127.0.0.1:{port}", "tcp", 0.0)
 
-    async def _start(self, recorded: int, node: Recorded, key: NetworkKey) -> None:
+    async def _start(self, recorded: int, node: Recorded, key: NetworkKey, file: Path) -> None:
+        store = open_store("lmdb", file)
+        self.running.callback(store.close)
         state = node_state(
             node.site,
             node.role,
@@ -129,6 +132,7 @@ class RecordedNetwork:
             hints=(("", _site("root")),),
             # The recorded servers had this key as server_admin with full access.
             administrators=(Reference("88.118.8/ADMIN", 300),),
+            store=store,
         )
         self._states.append(state)
         service = NodeService(Node(state, ROLES[node.role].chain), self, SystemClock(), key)

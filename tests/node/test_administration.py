@@ -28,12 +28,11 @@ from resolver.wire.proof import MacProof, challenge_octets, encode_proof
 from resolver.wire.typed import encode_admin, encode_vlist
 from resolver.wire.values import ValueList
 from tests.conformance.prover import mac_of
+from tests.support.connection import FLAGS, SECRET, USER, Connection
 from tests.support.memory_network import MemoryNetwork, site_value, text_value
 
-USER, GROUPED, WEAK, STRANGER = "88.901.1/USER", "88.901.1/GROUPED", "88.901.1/WEAK", "88.901.1/NO"
-SECRET = b"known to the user"
+GROUPED, WEAK, STRANGER = "88.901.1/GROUPED", "88.901.1/WEAK", "88.901.1/NO"
 HANDLE = "88.901.1/pump"
-FLAGS = OpFlag.RECU | OpFlag.CACR | OpFlag.PUBL
 
 
 def secret_of(*values: HandleValue) -> list[HandleValue]:
@@ -95,47 +94,6 @@ def network() -> MemoryNetwork:
         ],
     )
     return network
-
-
-class Connection:
-    """A client of one node."""
-
-    def __init__(self, network: MemoryNetwork, node: str = "works") -> None:
-        self.network = network
-        self.node = node
-
-    def send(self, op_code: int, body: Body, *, flags: int = FLAGS, session_id: int = 0) -> Message:
-        message = Message(
-            envelope=Envelope(request_id=7, session_id=session_id),
-            op_code=op_code,
-            flags=flags,
-            body=body,
-        )
-        octets = encode_message(message)
-        return decode_message(self.network.send_octets(self.node, octets))
-
-    def answer(
-        self, challenge: Message, user: str, *, index: int = 300, secret: bytes = SECRET
-    ) -> Message:
-        assert isinstance(challenge.body, ChallengeAnswer)
-        assert challenge.digest is not None
-        octets = challenge_octets(challenge.body.nonce, challenge.digest)
-        proof = encode_proof(MacProof(3, mac_of(3, secret, octets)))
-        return self.send(
-            OpCode.CHALLENGE_ANSWER,
-            ChallengeAnswerRequest("HS_SECKEY", user, index, proof),
-            session_id=challenge.envelope.session_id,
-        )
-
-    def do(
-        self, op_code: int, body: Body, user: str = USER, *, flags: int = FLAGS, **key: object
-    ) -> Message:
-        """Ask, and answer the challenge if there is one."""
-        reply = self.send(op_code, body, flags=flags)
-        if reply.response_code != ResponseCode.AUTHENTICATION_NEEDED:
-            return reply
-        assert reply.op_code == op_code
-        return self.answer(reply, user, **key)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -197,8 +197,8 @@ def test_site_info_for_any_handle(network: MemoryNetwork) -> None:
 @pytest.mark.parametrize(
     ("op_code", "code"),
     [
-        (OpCode.HOME_PREFIX, ResponseCode.NOT_SUPPORTED),
-        (OpCode.BACKUP_SERVER, ResponseCode.NOT_SUPPORTED),
+        (OpCode.NEXT_TRANSACTION, ResponseCode.NOT_SUPPORTED),
+        (OpCode.DUMP_HANDLES, ResponseCode.NOT_SUPPORTED),
     ],
 )
 def test_operations_that_are_not_offered(network: MemoryNetwork, op_code: int, code: int) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from resolver.model.codes import OpCode, OpFlag
-from resolver.model.errors import UpstreamTimeout
+from resolver.model.errors import StoreError, UpstreamTimeout
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
-from resolver.model.value import HandleValue
+from resolver.model.value import HandleValue, Reference
 from resolver.node.endpoint import Endpoint, Malformed, Replied, Waiting
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
@@ -19,7 +19,7 @@ from resolver.node.state import NodeState
 from resolver.resolution import Ask, Commit, Done, Limits, Outcome, Reply, Work
 from resolver.server.roles import ROLES
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import ResolveRequest
+from resolver.wire.bodies import Body, ResolveRequest, VerifyRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 from resolver.wire.typed import encode_site
@@ -74,6 +74,7 @@ class MemoryNetwork:
         hints: Iterable[tuple[str, str]] = (),
         recursion: bool = False,
         limits: Limits | None = None,
+        administrators: Iterable[Reference] = (),
     ) -> NodeState:
         """Add a node; sites of all nodes are known by name through ``self.site``."""
         state = node_state(
@@ -86,6 +87,7 @@ class MemoryNetwork:
             hints=((prefix, self.site(other)) for prefix, other in hints),
             recursion=recursion,
             limits=limits,
+            administrators=administrators,
         )
         self.states[name] = state
         self.endpoints[name] = Endpoint(Node(state, ROLES[role].chain))
@@ -99,7 +101,7 @@ class MemoryNetwork:
     def exchange(self, ask: Ask) -> Reply:
         """Carry out one Ask; raises UpstreamTimeout if the node is down."""
         name = ask.site.attribute("name") or ""
-        self.asked.append((name, ask.request.handle))
+        self.asked.append((name, ask.handle))
         if name in self.down:
             raise UpstreamTimeout(f"{name} did not answer")
         reply = self.send(
@@ -107,13 +109,16 @@ class MemoryNetwork:
             ask.request,
             flags=ask.flags,
             recursion_count=ask.recursion_count,
+            op_code=OpCode.VERIFY_CHALLENGE
+            if isinstance(ask.request, VerifyRequest)
+            else OpCode.RESOLVE,
         )
         return Reply(reply, f"{name}:2641", "tcp", 0.001)
 
     def send(
         self,
         name: str,
-        request: ResolveRequest,
+        request: Body,
         *,
         flags: int = OpFlag.PUBL | OpFlag.RECU | OpFlag.CACR,
         recursion_count: int = 0,
@@ -167,7 +172,10 @@ class MemoryNetwork:
     def _outcome(self, name: str, step: Ask | Work | Commit) -> Outcome:
         match step:
             case Work():
-                return step.run()
+                try:
+                    return step.run()
+                except StoreError as error:
+                    return error
             case Commit():
                 return self.states[name].store.apply([step.change], self.unix_now)[0]
             case Ask():

@@ -1,4 +1,4 @@
-"""The state of a node for tests: records in memory, caches of one MiB."""
+"""The state of a node for tests: records in memory unless told otherwise, caches of one MiB."""
 
 from collections.abc import Iterable
 
@@ -9,6 +9,7 @@ from resolver.model.value import Reference
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
 from resolver.server.roles import ROLES
+from resolver.storage import NodeStore
 from resolver.storage.memory import MemoryStore
 from resolver.wire.values import ValueList
 
@@ -27,9 +28,10 @@ def node_state(
     recursion: bool = False,
     limits: Limits | None = None,
     administrators: Iterable[Reference] = (),
+    store: NodeStore | None = None,
 ) -> NodeState:
     """A node with these ``records``; ``hints`` are prefixes and where to ask about them."""
-    store = MemoryStore()
+    store = MemoryStore() if store is None else store
     store.put_many(records)
     return NodeState(
         name=name,
