@@ -22,8 +22,8 @@ class Ask:
     Attributes:
         site: whom to ask; the responsible server is chosen by the handle's hash (Site.server_for).
         request: the question itself.
-        flags: header flags (OpFlag bits) of the request; with CERT only a reply counts that the
-            server has signed.
+        flags: header flags (OpFlag bits) of the request; with CERT (and RRDG) a
+            success only counts if the server has signed it, for this request.
         recursion_count: header field of the request; nested look-ups count up.
         timeout: seconds the whole exchange may take, retransmissions and other transports included.
     """

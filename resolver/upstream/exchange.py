@@ -28,7 +28,7 @@ from resolver.upstream.tcp import TcpPeer
 from resolver.upstream.udp import UdpPeer
 from resolver.wire.bodies import RecordAnswer, ResolveRequest, VerifyRequest
 from resolver.wire.envelope import Envelope
-from resolver.wire.message import Message, decode_message, encode_message
+from resolver.wire.message import Message, decode_message, digest_of, encode_message
 
 LIFETIME_S: Final = 43200
 MAX_PEERS: Final = 512
@@ -136,7 +136,9 @@ class Upstream:
             name = format_address(host, port)
             try:
                 reply = await self._peer(transport, host, port).ask(octets)
-                message = _checked(reply, ask, name, server)
+                message = _checked(reply, ask, name)
+                if ask.flags & OpFlag.CERT:
+                    _check_signature(reply, message, octets, server, name)
             except UpstreamError as error:
                 troubles.append(str(error))
                 continue
@@ -164,7 +166,7 @@ class Upstream:
             raise UpstreamError(f"{address} is outside the networks that may be asked")
 
 
-def _checked(octets: bytes, ask: Ask, peer: str, server: Server) -> Message:
+def _checked(octets: bytes, ask: Ask, peer: str) -> Message:
     try:
         message = decode_message(octets)
     except WireError as error:
@@ -181,6 +183,16 @@ def _checked(octets: bytes, ask: Ask, peer: str, server: Server) -> Message:
         and fold(body.handle) != fold(ask.handle)
     ):
         raise UpstreamError(f"{peer} answered about another handle")
-    if ask.flags & OpFlag.CERT and success and not is_signed_by(octets, message, server.public_key):
-        raise UpstreamError(f"{peer} did not sign its reply with the key of its site")
     return message
+
+
+def _check_signature(
+    reply: bytes, message: Message, request: bytes, server: Server, peer: str
+) -> None:
+    """Raise unless a success was signed by ``server``, in answer to this very request."""
+    if message.response_code != ResponseCode.SUCCESS:
+        return
+    if not is_signed_by(reply, message, server.public_key):
+        raise UpstreamError(f"{peer} did not sign its reply with the key of its site")
+    if message.digest != digest_of(request, message.envelope.version):
+        raise UpstreamError(f"{peer} signed the reply to another request")

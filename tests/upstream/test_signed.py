@@ -83,6 +83,12 @@ async def test_a_refusal_needs_no_signature(site: Site, upstream: Upstream):
     assert reply.message.response_code == ResponseCode.NOT_RESPONSIBLE
 
 
+async def test_a_signed_reply_says_what_it_answers(site: Site, upstream: Upstream):
+    without_digest = replace(ask(site, question()), flags=OpFlag.CERT | OpFlag.PUBL)
+    with pytest.raises(UpstreamError, match="another request"):
+        await upstream.exchange(without_digest)
+
+
 async def test_a_reply_signed_with_another_key_does_not_count(
     site: Site, upstream: Upstream, tmp_path: Path
 ):
