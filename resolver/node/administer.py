@@ -25,6 +25,7 @@ from resolver.registry.administration import (
     handle_of,
     preliminary,
 )
+from resolver.registry.edits import Edit
 from resolver.registry.identity import Claim, Login
 from resolver.registry.session_setup import SessionSetup
 from resolver.registry.verification import Verification
@@ -81,10 +82,10 @@ class Administer:
         early = preliminary(request, self._state, unix_now)
         if isinstance(early, Answer):
             return early
-        if early is not None:
+        if early is not None and early.public:
             return _pending(PublicChange(request, self._state), request)
         if user is not None:
-            return self._administration(request, user)
+            return self._administration(request, user, edit=early)
         return refusal(ResponseCode.AUTHENTICATION_NEEDED)
 
     def _serve(self, request: Message, client: Client, unix_now: int) -> Outcome:
@@ -164,13 +165,14 @@ class Administer:
         user: Reference,
         claim: Claim | None = None,
         connection: object | None = None,
+        edit: Edit | None = None,
     ) -> Pending:
         state, known = self._state, None
         if isinstance(connection, Session):
             # The first challenge that is answered in a session is the last (§11).
             known = partial(state.logins.__setitem__, connection)
         process = Administration(
-            request, user, claim, state, self._routes, state.random, _read, known
+            request, user, claim, state, self._routes, state.random, _read, known, edit
         )
         return _pending(process, request)
 
@@ -224,8 +226,17 @@ def _read(request: Message, values: ValueList) -> Answer:
 def _pending(process: Process, request: Message) -> Pending:
     """``process`` for one request alone; its answer is one to ``request``."""
     return Pending(
-        key=process,
+        key=None,
         process=lambda: process,
-        settle=lambda answer, now, unix_now: None,
-        finish=lambda answer: replace(answer, op_code=request.op_code),
+        settle=_forget,
+        finish=partial(_answering, request.op_code),
     )
+
+
+def _forget(answer: Answer, now: float, unix_now: int) -> None:
+    """What one client was told about its own request is nobody else's."""
+
+
+def _answering(op_code: int, answer: Answer) -> Answer:
+    answer.op_code = op_code
+    return answer

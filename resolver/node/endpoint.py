@@ -51,7 +51,7 @@ class Signer(Protocol):
         """(hash algorithm name, signature) of ``octets`` in the form ``version`` knows (§8)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replied:
     """A request and what to send back for it."""
 
@@ -60,7 +60,7 @@ class Replied:
     messages: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
     """A request whose answer has to be resolved first; ``encode(answer, unix_now)`` turns the
     answer into what to send back."""
@@ -70,7 +70,7 @@ class Waiting:
     encode: Callable[[Answer, int], list[bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Malformed:
     """What to send back for octets that are no request, and what was wrong with them."""
 

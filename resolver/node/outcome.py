@@ -11,19 +11,19 @@ from resolver.wire.bodies import ErrorAnswer
 from resolver.wire.message import Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pending:
     """An answer that upstreams have to be asked for.
 
     Attributes:
-        key: requests with equal keys may share one resolution.
+        key: requests with equal keys may share one resolution; None is shared with nobody.
         process: makes what comes to the answer, not yet started.
         settle: called once with the process's answer, ``now`` and ``unix_now``: keeps it.
         finish: called for every request that waited, with the process's answer: makes that
             request's own.
     """
 
-    key: Hashable
+    key: Hashable | None
     process: Callable[[], Process]
     settle: Callable[[Answer, float, int], None]
     finish: Callable[[Answer], Answer]

@@ -19,11 +19,13 @@ from resolver.model.handle import (
 )
 from resolver.model.site import Site
 from resolver.model.value import Reference
+from resolver.registry.permits import LIFETIME_S, Permits
 from resolver.resolution import Limits, route_from_values
 from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
 
+_FOREIGN_OCTETS: Final = 1 << 20
 _HOMES: Final = "homes"
 _HERE: Final = b"here"
 _ELSEWHERE: Final = b"elsewhere"
@@ -48,6 +50,8 @@ class NodeState:
         random: gives so many octets that nobody can guess; for nonces, challenges, new names.
         challenges: those that wait for their answers.
         sessions: those that are open.
+        permits: what was found out about the rights of users.
+        foreign: records of other nodes that say who may do what here.
         logins: connection or session → the key that its client has proved to have.
     """
 
@@ -67,6 +71,10 @@ class NodeState:
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
     sessions: SessionTable = field(init=False)
+    permits: Permits = field(default_factory=Permits)
+    foreign: RecordCache = field(
+        default_factory=lambda: RecordCache(_FOREIGN_OCTETS, ttl_cap_s=LIFETIME_S, negative_ttl_s=0)
+    )
     logins: WeakKeyDictionary[object, Reference] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:

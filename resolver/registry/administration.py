@@ -76,7 +76,7 @@ _LEAST_RIGHT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
     """What a request comes to with the record as it is now.
 
@@ -101,8 +101,8 @@ def handle_of(request: Message) -> str:
 
 
 def preliminary(request: Message, holdings: Holdings, unix_now: int) -> Answer | Edit | None:
-    """What can be said without knowing who asks: a refusal, an edit that everybody may make, or
-    None: the one who asks has to prove who they are."""
+    """What can be said without knowing who asks: a refusal, an edit, which everybody may make if it
+    is ``public``, or None. Unless everybody may, the one who asks has to prove who they are."""
     handle = handle_of(request)
     refusal = _unfit(handle)
     if refusal is not None:
@@ -117,12 +117,14 @@ def preliminary(request: Message, holdings: Holdings, unix_now: int) -> Answer |
         refusal = edits.checked_values(request.body.values)
         if refusal is not None:
             return refused(refusal)
+    if request.op_code == OpCode.CREATE_HANDLE and request.flags & OpFlag.MINT:
+        return None  # the handle is made when it is known who wants one
     edit = _edit(request, handle, holdings.store.get(handle), unix_now)
     if isinstance(edit, Refusal):
         return None if (request.op_code, edit.code) in _AFTER_PROOF else refused(edit)
     if edits.read_only(edit):
         return refused(Refusal(ResponseCode.INSUFFICIENT_PERMISSION, "Value is read-only"))
-    return edit if edit.public else None
+    return edit
 
 
 class PublicChange(Process):
@@ -139,7 +141,7 @@ class PublicChange(Process):
             edit = preliminary(self._request, self._holdings, self.unix_now)
             if isinstance(edit, Answer):
                 return edit
-            if edit is None:
+            if edit is None or not edit.public:
                 return refused(Refusal(ResponseCode.AUTHENTICATION_NEEDED))
             if (yield from committed(edit, self._request.op_code, None)):
                 return _done(self._request, edit)
@@ -159,6 +161,7 @@ class Administration(Process):
         random: Callable[[int], bytes],
         reader: Callable[[Message, ValueList], Answer],
         known: Callable[[Reference], None] | None = None,
+        edit: Edit | None = None,
     ) -> None:
         """
         Args:
@@ -168,6 +171,7 @@ class Administration(Process):
             random: for the suffix of a minted handle.
             reader: the answer to a resolve request with all rights.
             known: told the user when the claim has turned out to be true.
+            edit: what the request comes to at this moment, if somebody has found out already.
         """
         super().__init__()
         self._request: Final = request
@@ -177,6 +181,7 @@ class Administration(Process):
         self._routes: Final = routes
         self._reader: Final = reader
         self._known: Final = known
+        self._edit = edit
         self._handle: Final = _minted(request, random)
 
     def run(self) -> Plan[Answer]:
@@ -200,6 +205,9 @@ class Administration(Process):
         if op_code == OpCode.LIST_HANDLES:
             prefix = described_prefix(handle) if is_prefix_handle(handle) else prefix_of(handle)
             return _Task(prefix_handle(prefix), AdminRight.LIST_HANDLES, f"{prefix}/")
+        known, self._edit = self._edit, None
+        if known is not None:
+            return _Task(self._ruler(known), known.rights, known)
         before = self._holdings.store.get(handle)
         if op_code == OpCode.RESOLVE:
             if before is None:
@@ -209,9 +217,10 @@ class Administration(Process):
         if isinstance(edit, Refusal):
             ruled_by = None if before is None else handle
             return _Task(ruled_by, _LEAST_RIGHT.get(op_code, 0), refused(edit))
-        if before is None:
-            return _Task(_parent_of(handle), edit.rights, edit)
-        return _Task(handle, edit.rights, edit)
+        return _Task(self._ruler(edit), edit.rights, edit)
+
+    def _ruler(self, edit: Edit) -> str:
+        return _parent_of(self._handle) if edit.change.before is None else self._handle
 
     def _listed(self, start: str) -> Plan[Answer]:
         names: list[str] = []
@@ -220,14 +229,19 @@ class Administration(Process):
 
     def _authorise(self, task: _Task) -> Plan[None]:
         """Ends the plan unless the user is an administrator, and the claim is true."""
-        user = self._user
-        if any(is_same_key(user, known) for known in self._holdings.administrators):
+        user, holdings = self._user, self._holdings
+        permit = (user, task.ruled_by or "", task.rights)
+        generation = holdings.store.generation()
+        if holdings.permits.holds(permit, generation, self.now) or any(
+            is_same_key(user, known) for known in holdings.administrators
+        ):
             pass
         elif task.ruled_by is not None:
             record = yield from self._found(task.ruled_by, 0)
-            admins = [] if record is None else administrators(record)
+            admins = () if record is None else administrators(record)
             if not (yield from may(user, admins, task.rights, self._found)):
                 raise Stop(refused(Refusal(ResponseCode.INVALID_ADMIN)))
+            holdings.permits.add(permit, generation, self.now)
         if self._claim is not None:
             yield from proved(self, self._claim, self._holdings, self._routes)
             self._claim = None
@@ -279,7 +293,7 @@ def _unfit(handle: str) -> Refusal | None:
             ResponseCode.INVALID_HANDLE,
             f"the handle has {len(octets)} octets, at most {MAX_HANDLE_OCTETS} are allowed",
         )
-    if any("\ud800" <= character <= "\udfff" for character in handle):
+    if not handle.isascii() and any("\ud800" <= character <= "\udfff" for character in handle):
         return Refusal(ResponseCode.INVALID_HANDLE, "the handle is not UTF-8")
     if not prefix_of(handle) or (is_prefix_handle(handle) and not described_prefix(handle)):
         return Refusal(ResponseCode.INVALID_HANDLE, "the prefix is empty")

@@ -1,8 +1,9 @@
 """What a request to change a record comes to (docs/protocol.md §3, §10).
 
 Rules: pure functions from a request and the record as it is to the record as it will be, or to a
-refusal. Who may do that is not decided here; an edit only says which rights it takes. Time stamps
-are the server's: what changes is stamped, what stays as it was keeps its own.
+refusal. Values of requests have passed ``checked_values``. Who may do that is not decided here; an
+edit only says which rights it takes. Time stamps are the server's: what changes is stamped, what
+stays as it was keeps its own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from resolver.wire.values import ValueList
 _ADMIN_TYPE: Final = "HS_ADMIN"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Edit:
     """A change and what it takes.
 
@@ -43,18 +44,17 @@ class Refusal:
     reason: str = ""
 
 
-def checked_values(values: Iterable[HandleValue]) -> Refusal | None:
+def checked_values(values: ValueList) -> Refusal | None:
     """What is wrong with the values of a request, whatever they are to change."""
-    seen: set[int] = set()
-    for value in values:
-        if value.index < 1:
+    indexes = values.indexes()
+    for index in indexes:
+        if index < 1:
             return Refusal(
-                ResponseCode.INVALID_VALUE,
-                f"index {value.index} of a value: indexes start at 1",
+                ResponseCode.INVALID_VALUE, f"index {index} of a value: indexes start at 1"
             )
-        if value.index in seen:
-            return Refusal(ResponseCode.VALUE_EXISTS, f"two values of index {value.index}")
-        seen.add(value.index)
+    if len(set(indexes)) < len(indexes):
+        twice = next(index for index in indexes if indexes.count(index) > 1)
+        return Refusal(ResponseCode.VALUE_EXISTS, f"two values of index {twice}")
     return None
 
 
@@ -63,13 +63,9 @@ def create(
 ) -> Edit | Refusal:
     """A new record; with ``overwrite`` also in the place of an existing one, which takes the
     rights for each value that comes, goes or changes."""
-    refusal = checked_values(values)
-    if refusal is not None:
-        return refusal
     if before is None:
         right = AdminRight.CREATE_PREFIX if is_prefix_handle(handle) else AdminRight.CREATE_HANDLE
-        stamped = [replace(value, timestamp=unix_now) for value in values]
-        return Edit(Change(handle, None, ValueList.of(stamped)), right)
+        return Edit(Change(handle, None, values.stamped(unix_now)), right)
     if not overwrite:
         return Refusal(ResponseCode.HANDLE_EXISTS)
     old = _by_index(before)

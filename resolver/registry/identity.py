@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
+from resolver.cache.records import RecordCache
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.handle import canonical, prefix_of
 from resolver.model.value import HandleValue, Reference
 from resolver.registry.edits import Refusal
+from resolver.registry.permits import Permits
 from resolver.resolution import (
     Ask,
     Done,
@@ -61,6 +63,14 @@ class Holdings(Protocol):
     @property
     def limits(self) -> Limits:
         """Bounds of one resolution."""
+
+    @property
+    def permits(self) -> Permits:
+        """What was found out about rights."""
+
+    @property
+    def foreign(self) -> RecordCache:
+        """Records of other nodes that say who may do what here; they do not stay long."""
 
     def holds(self, handle: str) -> bool:
         """Whether ``handle`` would live here."""
@@ -152,13 +162,19 @@ def fetched(
             return None
         selected = record.select(indexes, ())
         return selected if restricted else selected.public()
-    resolution = Resolution(Question(handle, indexes=indexes), routes, holdings.limits)
+    known = holdings.foreign.get(handle, process.now)
+    if known is not None:
+        return None if known.values is None else known.values.select(indexes, ())
+    resolution = Resolution(Question(handle), routes, holdings.limits)
     step = resolution.start(process.now, process.unix_now)
     while not isinstance(step, Done):
         outcome = yield step
         step = resolution.resume(outcome, process.now)
     body = step.answer.body
-    return body.values if isinstance(body, RecordAnswer) else None
+    if not isinstance(body, RecordAnswer):
+        return None
+    holdings.foreign.put_values(handle, body.values, now=process.now, unix_now=process.unix_now)
+    return body.values.select(indexes, ())
 
 
 def refused(refusal: Refusal) -> Answer:

@@ -5,7 +5,8 @@ every key of that handle. A record names its administrators in HS_ADMIN values, 
 group (HS_VLIST) that they are members of, groups of groups included.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from resolver.model.errors import WireError
@@ -27,15 +28,19 @@ Fetch = Callable[[str, int], Generator[S, R, ValueList | None]]
 """The public values of a handle that have an index (0: all), however they are found."""
 
 
-def administrators(values: ValueList) -> list[AdminRecord]:
-    """The administrators that a record names; values that cannot be read name nobody."""
+@lru_cache(maxsize=64)
+def administrators(values: ValueList) -> tuple[AdminRecord, ...]:
+    """The administrators that a record names; values that cannot be read name nobody.
+
+    Remembered, as a record that says who may create others is looked at for each of them.
+    """
     found = []
     for value in values.of_type(ADMIN_TYPE):
         try:
             found.append(decode_admin(value.data))
         except WireError:
             continue
-    return found
+    return tuple(found)
 
 
 def is_same_key(one: Reference, other: Reference) -> bool:
@@ -46,7 +51,7 @@ def is_same_key(one: Reference, other: Reference) -> bool:
 
 
 def may(
-    user: Reference, admins: list[AdminRecord], rights: int, fetch: Fetch[S, R]
+    user: Reference, admins: Iterable[AdminRecord], rights: int, fetch: Fetch[S, R]
 ) -> Generator[S, R, bool]:
     """Whether one of ``admins`` that has all of ``rights`` is ``user``, or a group with it."""
     looked_into: set[tuple[str, int]] = set()

@@ -41,7 +41,7 @@ class Ask:
         return request.user if isinstance(request, VerifyRequest) else request.handle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """A reply that belongs to an ``Ask``.
 
@@ -58,21 +58,21 @@ class Reply:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
     """The resolution's outcome: an answer with any response code, and the hops that led to it."""
 
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """Something that takes long, to be called on a thread of its own; it brings nothing back."""
 
     run: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Commit:
     """A change to be written durably; brings back whether it was, or a StoreError.
 

@@ -1,9 +1,10 @@
 """A node as its doors know it: the endpoint, its driver, its counters and its clock together."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from resolver.model.codes import ResponseCode
 from resolver.model.site import Site
@@ -19,6 +20,8 @@ from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer
 from resolver.wire.message import Message
+
+T = TypeVar("T")
 
 
 class NodeService:
@@ -45,7 +48,13 @@ class NodeService:
         started = time.perf_counter()
         handled = self._endpoint.receive(octets, client, self._clock.now(), self._clock.unix())
         if isinstance(handled, Waiting):
-            return self._resolve(handled, client, started)
+            return self._settled(
+                handled.request,
+                handled.pending,
+                client,
+                started,
+                lambda answer: handled.encode(answer, self._clock.unix()),
+            )
         if isinstance(handled, Malformed):
             self._counters.rejected(client.transport, "malformed")
             self._malformed.note(
@@ -61,7 +70,7 @@ class NodeService:
         started = time.perf_counter()
         outcome = self._endpoint.ask(request, client, self._clock.now(), self._clock.unix())
         if isinstance(outcome, Pending):
-            return self._resolve_answer(request, outcome, client, started)
+            return self._settled(request, outcome, client, started, lambda answer: answer)
         self._count(request, outcome, client, started, "local")
         return outcome
 
@@ -94,16 +103,24 @@ class NodeService:
         """Finish the resolutions under way."""
         await self._driver.close()
 
-    async def _resolve(self, waiting: Waiting, client: Client, started: float) -> list[bytes]:
-        answer = await self._resolve_answer(waiting.request, waiting.pending, client, started)
-        return waiting.encode(answer, self._clock.unix())
+    def _settled(
+        self,
+        request: Message,
+        pending: Pending,
+        client: Client,
+        started: float,
+        encode: Callable[[Answer], T],
+    ) -> asyncio.Future[T]:
+        """What ``encode`` makes of the answer to a request that takes several steps."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    async def _resolve_answer(
-        self, request: Message, pending: Pending, client: Client, started: float
-    ) -> Answer:
-        answer = await self._driver.resolve(pending)
-        self._count(request, answer, client, started, "forwarded")
-        return answer
+        def done(answer: Answer) -> None:
+            self._count(request, answer, client, started, "forwarded")
+            if not future.done():  # it is if who asked has left
+                future.set_result(encode(answer))
+
+        self._driver.begin(pending, done)
+        return future
 
     def _count(
         self, request: Message, answer: Answer, client: Client, started: float, path: str

@@ -16,6 +16,10 @@ from resolver.storage.base import Change, RecordStore, check_record
 _log: Final = logging.getLogger(__name__)
 
 
+Heard = Callable[[bool | StoreError], None]
+"""Told whether a change was made, or why it could not be."""
+
+
 class Writer:
     """Writes the changes of one node."""
 
@@ -26,23 +30,41 @@ class Writer:
         """
         self._unix_now: Final = unix_now
         self._store: Final = store
-        self._waiting: list[tuple[Change, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[Change, Heard]] = []
         self._running: asyncio.Task[None] | None = None
 
+    def submit(self, change: Change, heard: Heard) -> None:
+        """Write ``change`` with the next transaction, then call ``heard``: not made if the record
+        is no longer as it was before; with a StoreError it cannot be written, and nothing has
+        changed."""
+        if change.after is not None:
+            # Checked here, so that one record that is too long does not fail the others.
+            try:
+                check_record(change.handle, change.after)
+            except StoreError as error:
+                heard(error)
+                return
+        self._waiting.append((change, heard))
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
     async def commit(self, change: Change) -> bool:
-        """Write ``change``; whether it was: not if the record is no longer as it was before.
+        """``submit`` for those who wait.
 
         Raises:
             StoreError: it cannot be written; nothing has changed.
         """
-        if change.after is not None:
-            # Checked here, so that one record that is too long does not fail the others.
-            check_record(change.handle, change.after)
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append((change, done))
-        if self._running is None:
-            self._running = loop.create_task(self._run())
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def heard(outcome: bool | StoreError) -> None:
+            if done.done():
+                return  # who asked has left; it is written all the same
+            if isinstance(outcome, StoreError):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+
+        self.submit(change, heard)
         return await done
 
     async def close(self) -> None:
@@ -63,12 +85,7 @@ class Writer:
                 except Exception as error:  # a defect of the store: nobody may wait for ever
                     _log.exception("a change failed by a defect of this program")
                     made = StoreError(f"internal error: {error!r}")
-                for number, (_, done) in enumerate(batch):
-                    if done.done():
-                        continue  # who asked has left; it is written all the same
-                    if isinstance(made, StoreError):
-                        done.set_exception(made)
-                    else:
-                        done.set_result(made[number])
+                for number, (_, heard) in enumerate(batch):
+                    heard(made if isinstance(made, StoreError) else made[number])
         finally:
             self._running = None

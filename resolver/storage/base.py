@@ -23,7 +23,7 @@ Record = tuple[str, ValueList]
 """A handle as spelt by who created it, and its values."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """A record before and after; None where there is none.
 
@@ -117,13 +117,13 @@ def check_record(handle: str, values: ValueList) -> None:
             f"{handle} has {len(values.octets)} octets of values, at most {MAX_RECORD_OCTETS} fit"
             " a message"
         )
-    seen: set[int] = set()
-    for index in values.indexes():
+    indexes = values.indexes()
+    for index in indexes:
         if index < 1:
             raise StoreError(f"{handle} has a value of index {index}, indexes start at 1")
-        if index in seen:
-            raise StoreError(f"{handle} has two values of index {index}")
-        seen.add(index)
+    if len(set(indexes)) < len(indexes):
+        twice = next(index for index in indexes if indexes.count(index) > 1)
+        raise StoreError(f"{handle} has two values of index {twice}")
 
 
 def same(one: ValueList | None, other: ValueList | None) -> bool:

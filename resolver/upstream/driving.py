@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from resolver.model.errors import StoreError, UpstreamError
-from resolver.resolution import Ask, Commit, Done, Outcome, Process, Reply, Work
+from resolver.resolution import Ask, Commit, Done, Outcome, Process, Reply, Step, Work
 from resolver.storage.base import Change
 from resolver.wire.answer import Answer
 
@@ -16,6 +16,7 @@ async def drive(
     *,
     now: Callable[[], float],
     unix_now: Callable[[], int],
+    step: Step | None = None,
 ) -> Answer:
     """Carry ``process`` out to its end.
 
@@ -23,8 +24,10 @@ async def drive(
         exchange: sends a question; raises UpstreamError when there is no reply.
         commit: writes a change; raises StoreError when it cannot.
         now, unix_now: the clocks, in seconds.
+        step: where to go on, if it has been started.
     """
-    step = process.start(now(), unix_now())
+    if step is None:
+        step = process.start(now(), unix_now())
     while not isinstance(step, Done):
         outcome: Outcome
         try:

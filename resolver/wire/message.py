@@ -37,7 +37,7 @@ _SHA256_SINCE: Final[Version] = (2, 7)
 _DIGEST_OCTETS: Final = {1: 16, 2: 20, 3: 32}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Digest:
     """The digest of a request, in front of the body of its reply (RRDG, and every challenge).
 

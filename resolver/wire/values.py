@@ -27,6 +27,8 @@ _COUNT: Final = Struct(">I")
 _HEAD: Final = Struct(">iIBiBI")
 """index, timestamp, ttl type, ttl, permissions, length of the type."""
 
+_TIMESTAMP_AT: Final = 4
+
 _SMALLEST: Final = 26
 """Octets of a value with an empty type, no data and no references."""
 
@@ -143,6 +145,13 @@ class ValueList(Sequence[HandleValue]):
         return all(
             bits & (Permission.PUBLIC_READ | Permission.ADMIN_READ) for bits in self._permissions()
         )
+
+    def stamped(self, unix_now: int) -> "ValueList":
+        """The same values, changed at ``unix_now``."""
+        octets = bytearray(self.octets)
+        for start in self._offsets[:-1]:
+            _COUNT.pack_into(octets, start + _TIMESTAMP_AT, unix_now)
+        return ValueList(bytes(octets), self._offsets)
 
     def indexes(self) -> list[int]:
         """The index of each value, in order."""

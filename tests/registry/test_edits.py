@@ -124,9 +124,9 @@ def test_deleting():
     ("edit", "code"),
     [
         (create(before=BEFORE), ResponseCode.HANDLE_EXISTS),
-        (create(value(0)), ResponseCode.INVALID_VALUE),
-        (create(value(-1)), ResponseCode.INVALID_VALUE),
-        (create(value(1), value(1)), ResponseCode.VALUE_EXISTS),
+        (edits.checked_values(record(value(0))), ResponseCode.INVALID_VALUE),
+        (edits.checked_values(record(value(-1))), ResponseCode.INVALID_VALUE),
+        (edits.checked_values(record(value(1), value(1))), ResponseCode.VALUE_EXISTS),
         (modify(value(9)), ResponseCode.VALUES_NOT_FOUND),
         (edits.remove(HANDLE, [9], BEFORE), ResponseCode.VALUES_NOT_FOUND),
         (edits.delete(HANDLE, None), ResponseCode.HANDLE_NOT_FOUND),
@@ -138,7 +138,7 @@ def test_deleting():
         (add(*(value(n) for n in range(1000, 3046))), ResponseCode.INVALID_VALUE),
     ],
 )
-def test_refusals(edit: Edit | Refusal, code: ResponseCode):
+def test_refusals(edit: Edit | Refusal | None, code: ResponseCode):
     assert isinstance(edit, Refusal)
     assert edit.code == code
 

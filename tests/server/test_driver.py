@@ -55,6 +55,12 @@ def driver(gate: Gate, counters: Counters) -> Driver:
     return Driver(gate, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters)
 
 
+async def resolve(driver: Driver, asked: Pending) -> Answer:
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    driver.begin(asked, lambda answer: None if future.done() else future.set_result(answer))
+    return await future
+
+
 def pending(gate: Gate, key: str = HANDLE) -> Pending:
     state = gate.network.states["recursive"]
     return Pending(
@@ -67,7 +73,7 @@ def pending(gate: Gate, key: str = HANDLE) -> Pending:
 
 async def test_equal_questions_are_asked_once(driver: Driver, gate: Gate, counters: Counters):
     async with asyncio.TaskGroup() as group:
-        answers = [group.create_task(driver.resolve(pending(gate))) for _ in range(50)]
+        answers = [group.create_task(resolve(driver, pending(gate))) for _ in range(50)]
         await gate.asked.wait()
         gate.open.set()
     assert {answer.result().code for answer in answers} == {ResponseCode.SUCCESS}
@@ -81,13 +87,13 @@ async def test_other_questions_are_asked_for_themselves(
     gate.open.set()
     async with asyncio.TaskGroup() as group:
         for key in ("one", "other"):
-            group.create_task(driver.resolve(pending(gate, key)))
+            group.create_task(resolve(driver, pending(gate, key)))
     assert counters.coalesced == 0
 
 
 async def test_who_leaves_takes_only_itself(driver: Driver, gate: Gate):
-    first = asyncio.create_task(driver.resolve(pending(gate)))
-    second = asyncio.create_task(driver.resolve(pending(gate)))
+    first = asyncio.create_task(resolve(driver, pending(gate)))
+    second = asyncio.create_task(resolve(driver, pending(gate)))
     await gate.asked.wait()
     first.cancel()
     gate.open.set()
@@ -98,7 +104,7 @@ async def test_who_leaves_takes_only_itself(driver: Driver, gate: Gate):
 async def test_what_nobody_waits_for_any_more_is_kept(driver: Driver, gate: Gate):
     kept: list[Answer] = []
     asked = replace(pending(gate), settle=lambda answer, now, unix_now: kept.append(answer))
-    only = asyncio.create_task(driver.resolve(asked))
+    only = asyncio.create_task(resolve(driver, asked))
     await gate.asked.wait()
     only.cancel()
     gate.open.set()
@@ -124,13 +130,14 @@ async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
             upstream, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters
         )
         began = time.monotonic()
-        answer = await driver.resolve(
+        answer = await resolve(
+            driver,
             Pending(
                 key=HANDLE,
                 process=lambda: Resolution(Question(HANDLE), routes, limits),
                 settle=lambda answer, now, unix_now: None,
                 finish=lambda answer: answer,
-            )
+            ),
         )
         seconds = time.monotonic() - began
     assert answer.code == ResponseCode.ERROR
@@ -141,7 +148,7 @@ async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
 
 
 async def test_closing_waits_for_what_runs(driver: Driver, gate: Gate):
-    answer = asyncio.create_task(driver.resolve(pending(gate)))
+    answer = asyncio.create_task(resolve(driver, pending(gate)))
     await gate.asked.wait()
     closing = asyncio.create_task(driver.close())
     gate.open.set()
@@ -151,9 +158,9 @@ async def test_closing_waits_for_what_runs(driver: Driver, gate: Gate):
 
 async def test_the_next_question_is_asked_anew(driver: Driver, gate: Gate):
     gate.open.set()
-    await driver.resolve(pending(gate))
+    await resolve(driver, pending(gate))
     before = len(gate.network.asked)
-    await driver.resolve(pending(gate))
+    await resolve(driver, pending(gate))
     assert len(gate.network.asked) > before
 
 
@@ -164,8 +171,8 @@ async def test_a_defect_is_an_answer_and_a_line_in_the_log(
         raise ZeroDivisionError
 
     caplog.set_level(logging.ERROR)
-    answer: Answer = await driver.resolve(
-        Pending("x", broken, lambda *_: None, lambda answer: answer)
+    answer: Answer = await resolve(
+        driver, Pending("x", broken, lambda *_: None, lambda answer: answer)
     )
     assert answer.code == ResponseCode.ERROR
     assert isinstance(answer.body, ErrorAnswer)
