@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast lint format docs bench-cold lock clean
+.PHONY: help up down status test test-fast chaos-kill lint format docs bench-cold lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,6 +46,9 @@ test: $(DEV_READY) ## all tests, those with real networks too
 
 test-fast: $(DEV_READY) ## the tests that take milliseconds
 	@$(PYTEST) -m "not slow"
+
+chaos-kill: $(DEV_READY) ## kill a node 1,000 times under registrations and look at what is left
+	@$(BIN)/python -m tests.live.chaos --kills 1000
 
 lint: $(DEV_READY) ## format, lint, types, layers; all of them, even if one fails
 	@failed=0; \
