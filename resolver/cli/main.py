@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
     "import": ("resolver.cli.records:import_records", "Put records into a node's store."),
     "export": ("resolver.cli.records:export_records", "Write the records of a store."),
+    "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }

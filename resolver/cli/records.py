@@ -19,11 +19,11 @@ import click
 
 from resolver.cli import output
 from resolver.cli.options import data_option
-from resolver.cluster.state import data_paths, read_state
+from resolver.cli.stores import Stores, config_option, topology_of
+from resolver.cluster.state import data_paths
 from resolver.model.errors import StoreError
-from resolver.model.handle import ancestors, described_prefix, fold, is_prefix_handle, prefix_of
 from resolver.model.text import printable
-from resolver.storage import RecordStore, open_store
+from resolver.storage import NodeStore
 from resolver.storage.transfer import (
     ImportReport,
     LineError,
@@ -32,9 +32,6 @@ from resolver.storage.transfer import (
     import_routed,
     read_lines,
 )
-from resolver.topology.expand import expand
-from resolver.topology.load import load_network
-from resolver.topology.plan import DataPaths, NodeSpec, Topology
 
 SOME_FAILED: Final = 1
 """Exit code of an import that left lines out."""
@@ -44,17 +41,6 @@ _REDRAW_LINES: Final = 256
 _COUNTED_OCTETS: Final = 1 << 20
 
 Command = Callable[..., Any]
-
-
-def config_option(command: Command) -> Command:
-    """The option that says which network the data folder belongs to."""
-    return click.option(
-        "--config",
-        "source",
-        envvar="WUHAN_CONFIG",
-        metavar="FILE|wuhan|minimal",
-        help="The network; else the one that runs in the data folder, else wuhan.",
-    )(command)
 
 
 @click.command("import")
@@ -91,11 +77,11 @@ def import_records(
     handle; an existing one is replaced. Lines that cannot be imported are told and left out.
     """
     paths = data_paths(data)
-    topology = _topology(paths, source)
+    topology = topology_of(paths, source)
     reports: dict[str, ImportReport] = {}
     began = time.monotonic()
     with ExitStack() as opened:
-        stores = _Stores(topology, paths, opened)
+        stores = Stores(topology, paths, opened)
         store_for: StoreFor = stores.responsible_for
         if name is not None:
             store_for = partial(_always, stores.of(topology.node(name)))
@@ -106,7 +92,8 @@ def import_records(
                 output.progress(f"lines of {file}", _line_count(file)) as advance,
             ):
                 lines = _counted(read_lines(cast("BinaryIO", stream)), advance)
-                reports[file] = import_routed(store_for, lines, on_error=complaints.add)
+                noting = _noting(store_for, f"import of {file}")
+                reports[file] = import_routed(noting, lines, on_error=complaints.add)
             complaints.show()
     _print_import(reports, time.monotonic() - began, as_json=as_json)
     if any(report.failed for report in reports.values()):
@@ -139,10 +126,10 @@ def export_records(
     `wuhan import` reads them.
     """
     paths = data_paths(data)
-    topology = _topology(paths, source)
+    topology = topology_of(paths, source)
     wanted = prefix if "/" in prefix or not prefix else f"{prefix}/"
     with ExitStack() as opened:
-        stores = _Stores(topology, paths, opened)
+        stores = Stores(topology, paths, opened)
         if name is not None:
             chosen = [stores.of(topology.node(name))]
         else:
@@ -153,51 +140,6 @@ def export_records(
         lines = (line for store in chosen for line in export_lines(store, wanted))
         with output.progress("records exported", total) as advance:
             _write(_counted(lines, advance), target)
-
-
-class _Stores:
-    """The stores of a network, opened when they are needed."""
-
-    def __init__(self, topology: Topology, paths: DataPaths, opened: ExitStack) -> None:
-        """``opened`` closes them."""
-        self._paths = paths
-        self._opened = opened
-        self._stores: dict[str, RecordStore] = {}
-        self._homes = {fold(home): spec for spec in topology.nodes for home in spec.homes}
-        self._zones = {fold(zone): spec for spec in topology.nodes for zone in spec.delegates}
-
-    def exists(self, spec: NodeSpec) -> bool:
-        """Whether the node has a store yet."""
-        return self._paths.node_store(spec.name).exists()
-
-    def of(self, spec: NodeSpec) -> RecordStore:
-        """The store of a node.
-
-        Raises:
-            StoreError: it cannot be opened, or the node never ran.
-        """
-        if spec.name not in self._stores:
-            path = self._paths.node_store(spec.name)
-            if not self.exists(spec):
-                raise StoreError(
-                    f"the node {spec.name} has no store yet ({path});"
-                    " start the network once with: wuhan up"
-                )
-            store = open_store("lmdb", path, create=False)
-            self._opened.callback(store.close)
-            self._stores[spec.name] = store
-        return self._stores[spec.name]
-
-    def responsible_for(self, handle: str) -> RecordStore | None:
-        """The store where ``handle`` belongs: the record of a prefix at the node whose delegation
-        is the nearest above it, any other at the node that homes its prefix."""
-        if not is_prefix_handle(handle):
-            spec = self._homes.get(fold(prefix_of(handle)))
-            return None if spec is None else self.of(spec)
-        for zone in (*ancestors(fold(described_prefix(handle))), ""):
-            if zone in self._zones:
-                return self.of(self._zones[zone])
-        return None
 
 
 class _Complaints:
@@ -229,14 +171,21 @@ class _Complaints:
             output.notice(f"{self._file}: {_number(self._more, 'more line')} left out{kept}")
 
 
-def _topology(paths: DataPaths, source: str | None) -> Topology:
-    if source is None:
-        state = read_state(paths)
-        source = "wuhan" if state is None else state.source
-    return expand(load_network(source))
+def _noting(store_for: StoreFor, text: str) -> StoreFor:
+    """``store_for`` that leaves a note in the journal of each store before anything goes there."""
+    noted: set[int] = set()
+
+    def noting(handle: str) -> NodeStore | None:
+        store = store_for(handle)
+        if store is not None and id(store) not in noted:
+            noted.add(id(store))
+            store.note(text, "operator", int(time.time()))
+        return store
+
+    return noting
 
 
-def _always(store: RecordStore, handle: str) -> RecordStore:
+def _always(store: NodeStore, handle: str) -> NodeStore:
     """A ``StoreFor`` that knows one store."""
     del handle
     return store

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from resolver.model.codes import ResponseCode
+from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
 from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
 from resolver.node.node import Node
@@ -15,10 +15,11 @@ from resolver.node.state import NodeState
 from resolver.server.clock import Clock
 from resolver.server.driver import Driver, Exchange
 from resolver.server.notes import Notes
+from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import ErrorAnswer
+from resolver.wire.bodies import ErrorAnswer, ResolveRequest
 from resolver.wire.message import Message
 
 T = TypeVar("T")
@@ -37,8 +38,9 @@ class NodeService:
         self._clock: Final = clock
         self._endpoint: Final = Endpoint(node, signer)
         self._driver: Final = Driver(
-            upstream, Writer(node.state.store, clock.unix), clock, self._counters
+            upstream, Writer(node.state.store, clock.unix, self._counters), clock, self._counters
         )
+        self._tally: Final = Tally(node.state.store)
         self._registry: Final = registry_of(_sources(node.state))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
@@ -100,8 +102,9 @@ class NodeService:
         }
 
     async def close(self) -> None:
-        """Finish the resolutions under way."""
+        """Finish what is under way, and write down the figures."""
         await self._driver.close()
+        await self._tally.close(self._clock.unix())
 
     def _settled(
         self,
@@ -128,6 +131,8 @@ class NodeService:
         self._counters.request(
             request.op_code, client.transport, answer.code, path, time.perf_counter() - started
         )
+        if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
+            self._tally.count(request.body.handle, answer.code, self._clock.unix())
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self._clock.now())
 

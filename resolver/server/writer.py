@@ -7,11 +7,13 @@ Transactions are written on a thread of their own; readers never wait.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, RecordStore, check_record
+from resolver.telemetry.counters import Counters
 
 _log: Final = logging.getLogger(__name__)
 
@@ -23,11 +25,12 @@ Heard = Callable[[bool | StoreError], None]
 class Writer:
     """Writes the changes of one node."""
 
-    def __init__(self, store: RecordStore, unix_now: Callable[[], int]) -> None:
+    def __init__(self, store: RecordStore, unix_now: Callable[[], int], counters: Counters) -> None:
         """
         Args:
             unix_now: seconds, for the journal.
         """
+        self._counters: Final = counters
         self._unix_now: Final = unix_now
         self._store: Final = store
         self._waiting: list[tuple[Change, Heard]] = []
@@ -78,6 +81,7 @@ class Writer:
                 batch, self._waiting = self._waiting, []
                 changes = [change for change, _ in batch]
                 made: list[bool] | StoreError
+                started = time.perf_counter()
                 try:
                     made = await asyncio.to_thread(self._store.apply, changes, self._unix_now())
                 except StoreError as error:
@@ -85,6 +89,10 @@ class Writer:
                 except Exception as error:  # a defect of the store: nobody may wait for ever
                     _log.exception("a change failed by a defect of this program")
                     made = StoreError(f"internal error: {error!r}")
+                if isinstance(made, StoreError):
+                    self._counters.write_failures += 1
+                else:
+                    self._counters.commits.observe(time.perf_counter() - started)
                 for number, (_, heard) in enumerate(batch):
                     heard(made if isinstance(made, StoreError) else made[number])
         finally:

@@ -12,8 +12,9 @@ from typing import Any, BinaryIO, Final
 
 from resolver.model.errors import ResolverError
 from resolver.model.handle import NA
-from resolver.storage.base import Record, RecordStore, check_record
+from resolver.storage.base import Record, check_record
 from resolver.storage.layout import key_of
+from resolver.storage.ledger import NodeStore
 from resolver.wire.rest import record_from_json, record_to_json
 from resolver.wire.values import ValueList
 
@@ -29,7 +30,7 @@ KEPT_ERRORS: Final = 1000
 _BATCH_OCTETS: Final = 32 << 20
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
-StoreFor = Callable[[str], RecordStore | None]
+StoreFor = Callable[[str], NodeStore | None]
 """The store that a handle belongs to, or None if there is none."""
 
 
@@ -61,7 +62,7 @@ class ImportReport:
 
 
 def import_lines(
-    store: RecordStore,
+    store: NodeStore,
     lines: Iterable[bytes],
     *,
     batch: int = BATCH_RECORDS,
@@ -132,7 +133,7 @@ def import_routed(
     return report
 
 
-def export_lines(store: RecordStore, prefix: str = "") -> Iterator[bytes]:
+def export_lines(store: NodeStore, prefix: str = "") -> Iterator[bytes]:
     """The records whose handles start with ``prefix``, in key order, one line each with its LF."""
     for handle, values in store.records(prefix):
         yield format_line(handle, values)
@@ -187,9 +188,9 @@ class _Pending:
     def __init__(self) -> None:
         self.records = 0
         self.octets = 0
-        self._by_store: dict[int, tuple[RecordStore, list[Record]]] = {}
+        self._by_store: dict[int, tuple[NodeStore, list[Record]]] = {}
 
-    def add(self, store: RecordStore, record: Record, octets: int) -> None:
+    def add(self, store: NodeStore, record: Record, octets: int) -> None:
         self._by_store.setdefault(id(store), (store, []))[1].append(record)
         self.records += 1
         self.octets += octets

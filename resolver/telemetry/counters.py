@@ -50,6 +50,8 @@ class Counters:
         upstream_in_flight: exchanges that wait for a reply.
         coalesced: requests that joined a resolution already under way.
         malformed: (transport, reason) → number.
+        commits: durations of the transactions that made changes durable.
+        write_failures: transactions that could not be written.
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,8 @@ class Counters:
         self.upstream_in_flight = 0
         self.coalesced = 0
         self.malformed: dict[tuple[str, str], int] = {}
+        self.commits = Histogram()
+        self.write_failures = 0
 
     def request(self, operation: int, transport: str, code: int, path: str, seconds: float) -> None:
         """Count one answered request."""

@@ -68,6 +68,7 @@ class NodeCollector(Collector):
         yield from self._requests()
         yield from self._caches()
         yield from self._upstreams()
+        yield from self._store()
         yield from self._rest()
 
     def _requests(self) -> Iterator[Metric]:
@@ -142,6 +143,26 @@ class NodeCollector(Collector):
             counters.upstream_in_flight,
         )
 
+    def _store(self) -> Iterator[Metric]:
+        source, counters = self._sources, self._sources.counters
+        records, octets = source.records(), source.store_bytes()
+        yield _gauge(source.node, "wuhan_store_records", "Records in the node's store", records)
+        yield _gauge(source.node, "wuhan_store_bytes", "Size of the node's store file", octets)
+        commits = HistogramMetricFamily(
+            "wuhan_store_commit_duration_seconds",
+            "Time of a transaction that made changes durable, the disk's included",
+            labels=("node",),
+        )
+        _add(commits, (source.node,), counters.commits)
+        yield commits
+        failures = CounterMetricFamily(
+            "wuhan_store_write_failures",
+            "Transactions that could not be written: disk full, read-only, damaged",
+            labels=("node",),
+        )
+        failures.add_metric((source.node,), counters.write_failures)
+        yield failures
+
     def _rest(self) -> Iterator[Metric]:
         source, counters = self._sources, self._sources.counters
         coalesced = CounterMetricFamily(
@@ -159,9 +180,6 @@ class NodeCollector(Collector):
         for (transport, reason), number in list(counters.malformed.items()):
             malformed.add_metric((source.node, transport, reason), number)
         yield malformed
-        records, octets = source.records(), source.store_bytes()
-        yield _gauge(source.node, "wuhan_store_records", "Records in the node's store", records)
-        yield _gauge(source.node, "wuhan_store_bytes", "Size of the node's store file", octets)
         build = GaugeMetricFamily(
             "wuhan_build_info",
             "Always 1; what runs here stands in the labels",

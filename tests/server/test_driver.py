@@ -52,7 +52,9 @@ def gate() -> Gate:
 
 @pytest.fixture
 def driver(gate: Gate, counters: Counters) -> Driver:
-    return Driver(gate, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters)
+    return Driver(
+        gate, Writer(MemoryStore(), SystemClock().unix, counters), SystemClock(), counters
+    )
 
 
 async def resolve(driver: Driver, asked: Pending) -> Answer:
@@ -127,7 +129,7 @@ async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
         upstream = Upstream(counters=counters)
         running.push_async_callback(upstream.close)
         driver = Driver(
-            upstream, Writer(MemoryStore(), SystemClock().unix), SystemClock(), counters
+            upstream, Writer(MemoryStore(), SystemClock().unix, counters), SystemClock(), counters
         )
         began = time.monotonic()
         answer = await resolve(

@@ -12,6 +12,7 @@ from resolver.model.value import HandleValue
 from resolver.server.writer import Writer
 from resolver.storage.base import Change
 from resolver.storage.lmdb import LmdbStore
+from resolver.telemetry.counters import Counters
 from resolver.wire.values import ValueList
 
 
@@ -47,7 +48,7 @@ def store(tmp_path: Path):
 
 
 async def test_what_waits_is_written_together(store: Gated):
-    writer = Writer(store, lambda: NOW)
+    writer = Writer(store, lambda: NOW, Counters())
     first = asyncio.create_task(writer.commit(Change("88.901.1/0", None, values("0"))))
     await asyncio.to_thread(store.entered.wait)
     rest = [
@@ -65,7 +66,7 @@ async def test_what_waits_is_written_together(store: Gated):
 
 async def test_of_two_who_saw_the_same_only_one_writes(store: Gated):
     store.gate.set()
-    writer = Writer(store, lambda: NOW)
+    writer = Writer(store, lambda: NOW, Counters())
     made = await asyncio.gather(
         *(writer.commit(Change("88.901.1/x", None, values(str(n)))) for n in range(10))
     )
@@ -78,7 +79,7 @@ async def test_of_two_who_saw_the_same_only_one_writes(store: Gated):
 
 async def test_a_record_that_cannot_be_stored_fails_alone(store: Gated):
     store.gate.set()
-    writer = Writer(store, lambda: NOW)
+    writer = Writer(store, lambda: NOW, Counters())
     long = asyncio.create_task(writer.commit(Change("x" * 3000, None, values("x"))))
     good = asyncio.create_task(writer.commit(Change("88.901.1/x", None, values("x"))))
     with pytest.raises(StoreError, match="at most 2048"):
@@ -88,14 +89,14 @@ async def test_a_record_that_cannot_be_stored_fails_alone(store: Gated):
 
 async def test_a_store_that_cannot_be_written_fails_all(store: Gated):
     store.gate.set()
-    writer = Writer(store, lambda: NOW)
+    writer = Writer(store, lambda: NOW, Counters())
     store.close()
     with pytest.raises(StoreError):
         await writer.commit(Change("88.901.1/x", None, values("x")))
 
 
 async def test_who_leaves_does_not_stop_the_others(store: Gated):
-    writer = Writer(store, lambda: NOW)
+    writer = Writer(store, lambda: NOW, Counters())
     first = asyncio.create_task(writer.commit(Change("88.901.1/1", None, values("1"))))
     await asyncio.to_thread(store.entered.wait)
     second = asyncio.create_task(writer.commit(Change("88.901.1/2", None, values("2"))))
