@@ -19,7 +19,7 @@ import click
 
 from resolver.__about__ import __version__
 from resolver.cli import output
-from resolver.model.errors import ConfigError, IdentifierError, ResolverError
+from resolver.model.errors import ConfigError, IdentifierError, RefusedError, ResolverError
 
 USAGE: Final = 1
 NOT_FOUND: Final = 2
@@ -35,6 +35,8 @@ COMMANDS: Final = {
     "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
     "import": ("resolver.cli.records:import_records", "Put records into a node's store."),
     "export": ("resolver.cli.records:export_records", "Write the records of a store."),
+    "prefix": ("resolver.cli.prefix:prefix", "Apply for prefixes, approve or reject, list them."),
+    "keys": ("resolver.cli.keys:keys", "Make keys for administrators."),
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
@@ -137,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def status_of(error: ResolverError | OSError) -> int:
     """The exit status that stands for ``error``."""
-    if isinstance(error, ConfigError | IdentifierError):
+    if isinstance(error, ConfigError | IdentifierError | RefusedError):
         return USAGE
     client = sys.modules.get("resolver.client")
     if client is not None and isinstance(error, client.NotFound):

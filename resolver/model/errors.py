@@ -53,3 +53,7 @@ class ConfigError(ResolverError):
 
 class NetworkStateError(ResolverError):
     """A local network that is not in the state a command needs (running, stopped, port taken)."""
+
+
+class RefusedError(ResolverError):
+    """Something was asked for that the rules of the registry do not allow; the text says which."""

@@ -76,8 +76,8 @@ class Administer:
         return None if answer is None else answer(request, client, unix_now)
 
     def _change(self, request: Message, client: Client, unix_now: int) -> Outcome:
-        user = self._state.user_of(client.connection)
-        if user is None and (refused := _logs_in(request)) is not None:
+        user = self._state.user_of(client.connection, unix_now)
+        if user is None and (refused := self._logs_in(request, client)) is not None:
             return refused
         early = preliminary(request, self._state, unix_now)
         if isinstance(early, Answer):
@@ -89,8 +89,8 @@ class Administer:
         return refusal(ResponseCode.AUTHENTICATION_NEEDED)
 
     def _serve(self, request: Message, client: Client, unix_now: int) -> Outcome:
-        user = self._state.user_of(client.connection)
-        if user is None and (refused := _logs_in(request)) is not None:
+        user = self._state.user_of(client.connection, unix_now)
+        if user is None and (refused := self._logs_in(request, client)) is not None:
             return refused
         wrong = homing.unfit(request)
         if wrong is not None:
@@ -113,7 +113,7 @@ class Administer:
 
     def _read_restricted(self, request: Message, client: Client, unix_now: int) -> Outcome | None:
         """What somebody who has logged in may read besides what everybody may."""
-        user = self._state.user_of(client.connection)
+        user = self._state.user_of(client.connection, unix_now)
         if user is None or wants_public_only(request) or not self._state.holds(handle_of(request)):
             return None
         values = self._state.store.get(handle_of(request))
@@ -138,7 +138,7 @@ class Administer:
             return refusal(ResponseCode.PROTOCOL_ERROR, "a login has a user and one password")
         index = asked.indexes[0] if asked.indexes else 0
         claim = (Reference(asked.handle, index), asked.types[0])
-        return self._log_in(request, claim, client)
+        return self._log_in(request, claim, client, unix_now)
 
     def _proved(self, answer: Message, client: Client, unix_now: int) -> Outcome:
         challenge = self._state.challenges.take(answer.envelope.session_id, unix_now)
@@ -154,23 +154,24 @@ class Administer:
         user = Reference(body.user, body.user_index)
         claim = Claim(user, proof, challenge.nonce, challenge.digest.octets)
         if request.op_code == OpCode.LOGIN_KEY:
-            return self._log_in(request, claim, client)
+            return self._log_in(request, claim, client, unix_now)
         if request.op_code in homing.OPERATIONS:
             return self._server_administration(request, user, claim)
-        return self._administration(request, user, claim, client.connection)
+        known = None
+        if isinstance(client.connection, Session):
+            # The first challenge that is answered in a session is the last (§11).
+            known = partial(self._state.log_in, client.connection, unix_now)
+        return self._administration(request, user, claim, known)
 
     def _administration(
         self,
         request: Message,
         user: Reference,
         claim: Claim | None = None,
-        connection: object | None = None,
+        known: Callable[[Reference], None] | None = None,
         edit: Edit | None = None,
     ) -> Pending:
-        state, known = self._state, None
-        if isinstance(connection, Session):
-            # The first challenge that is answered in a session is the last (§11).
-            known = partial(state.logins.__setitem__, connection)
+        state = self._state
         process = Administration(
             request, user, claim, state, self._routes, state.random, _read, known, edit
         )
@@ -188,27 +189,32 @@ class Administer:
         self._state.sessions.end(client.connection)
         return Answer(ResponseCode.SUCCESS, EmptyBody(), authoritative=True)
 
+    def _logs_in(self, request: Message, client: Client) -> Answer | None:
+        """What a client is told that has to log in before it changes anything, for the first time
+        or again; None for those that answer challenges."""
+        envelope = request.envelope
+        if (envelope.version, envelope.suggested) == _ID_POINTER:
+            # Any other code makes it hang.
+            return refusal(ResponseCode.INVALID_ADMIN, "please login first")
+        if envelope.suggested != _ID_SDK:
+            return None
+        if client.connection is not None and client.connection in self._state.logins:
+            return refusal(ResponseCode.LOGIN_AGAIN, "please login again")
+        return refusal(ResponseCode.LOGIN_FIRST, "please login first")
+
     def _log_in(
-        self, request: Message, claim: Claim | tuple[Reference, str], client: Client
+        self,
+        request: Message,
+        claim: Claim | tuple[Reference, str],
+        client: Client,
+        unix_now: int,
     ) -> Outcome:
         if client.connection is None:
             return replace(_no_connection(), op_code=request.op_code)
-        logged_in = partial(self._state.logins.__setitem__, client.connection)
+        logged_in = partial(self._state.log_in, client.connection, unix_now)
         return _pending(
             Login(claim, self._state, self._routes, self._state.random, logged_in), request
         )
-
-
-def _logs_in(request: Message) -> Answer | None:
-    """What a client is told that has to log in before it changes anything; None for those that
-    answer challenges."""
-    envelope = request.envelope
-    if (envelope.version, envelope.suggested) == _ID_POINTER:
-        # 408 makes it hang.
-        return refusal(ResponseCode.INVALID_ADMIN, "please login first")
-    if envelope.suggested == _ID_SDK:
-        return refusal(ResponseCode.LOGIN_FIRST, "please login first")
-    return None
 
 
 def _no_connection() -> Answer:

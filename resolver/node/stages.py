@@ -20,6 +20,7 @@ from resolver.model.handle import (
     prefix_of,
 )
 from resolver.node.administer import Administer
+from resolver.node.daily import DailyRequests
 from resolver.node.forward import Forward
 from resolver.node.outcome import Outcome, Stage, refusal
 from resolver.node.selection import select, wants_public_only
@@ -43,10 +44,10 @@ NOT_RESPONSIBLE_TEXT: Final = "That prefix doesn't live here"
 
 
 class Admission:
-    """Turns away what no later stage could answer: impossible handles."""
+    """Turns away what no later stage may answer: impossible handles, clients beyond their quota."""
 
     def __init__(self, state: NodeState) -> None:
-        self._state = state
+        self._daily = DailyRequests(state.max_daily_requests)
 
     def answer(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome | None:
         """A refusal with its reason, or None."""
@@ -55,6 +56,11 @@ class Admission:
             handle = request.body.handle if isinstance(request.body, ResolveRequest) else ""
             if handle == HEARTBEAT:
                 return refusal(ResponseCode.HANDLE_NOT_FOUND)
+            if self._daily.exceeded(client.host, unix_now):
+                return refusal(
+                    ResponseCode.DAILY_REQUEST_LIMIT,
+                    f"more than {self._daily.limit} requests of {client.host} today",
+                )
             octets = len(encode_text(handle))
             if octets > MAX_HANDLE_OCTETS:
                 return refusal(

@@ -19,16 +19,23 @@ from resolver.model.handle import (
 )
 from resolver.model.site import Site
 from resolver.model.value import Reference
+from resolver.registry.homing import HERE, HOMES
 from resolver.registry.permits import LIFETIME_S, Permits
+from resolver.registry.quotas import Quotas
 from resolver.resolution import Limits, route_from_values
 from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
 
 _FOREIGN_OCTETS: Final = 1 << 20
-_HOMES: Final = "homes"
-_HERE: Final = b"here"
-_ELSEWHERE: Final = b"elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A key that a client has proved to have, and until when that counts (unix seconds)."""
+
+    user: Reference
+    expires_at: int
 
 
 @dataclass(slots=True)
@@ -46,13 +53,18 @@ class NodeState:
             delegates 88 holds 0.NA/88.901; the empty prefix stands for the root.
         recursion: whether it resolves foreign identifiers for clients that set RECU.
         always_recurse: whether it does so for those that do not set it too.
+        max_daily_requests: resolutions of one client address in a day; 0 is no limit, here and
+            in the next two.
+        max_registrations: identifiers under one prefix.
+        max_prefixes: records of prefixes.
         administrators: keys that may do everything here, whatever a record says.
         random: gives so many octets that nobody can guess; for nonces, challenges, new names.
         challenges: those that wait for their answers.
         sessions: those that are open.
         permits: what was found out about the rights of users.
         foreign: records of other nodes that say who may do what here.
-        logins: connection or session → the key that its client has proved to have.
+        logins: connection or session → what its client has proved.
+        login_lifetime_s: seconds after which a client has to log in again.
     """
 
     name: str
@@ -68,6 +80,11 @@ class NodeState:
     limits: Limits = field(default_factory=Limits)
     counters: Counters = field(default_factory=Counters)
     administrators: tuple[Reference, ...] = ()
+    login_lifetime_s: int = 86_400
+    max_daily_requests: int = 0
+    max_registrations: int = 0
+    max_prefixes: int = 0
+    quotas: Quotas = field(init=False)
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
     sessions: SessionTable = field(init=False)
@@ -75,29 +92,31 @@ class NodeState:
     foreign: RecordCache = field(
         default_factory=lambda: RecordCache(_FOREIGN_OCTETS, ttl_cap_s=LIFETIME_S, negative_ttl_s=0)
     )
-    logins: WeakKeyDictionary[object, Reference] = field(default_factory=WeakKeyDictionary)
+    logins: WeakKeyDictionary[object, Login] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
         self.challenges = ChallengeTable(self.random)
         self.sessions = SessionTable(self.random)
-        moved = self.store.documents(_HOMES)
-        here = {prefix for prefix, document in moved.items() if document == _HERE}
+        self.quotas = Quotas(
+            self.store, registrations=self.max_registrations, prefixes=self.max_prefixes
+        )
+        moved = self.store.documents(HOMES)
+        here = {prefix for prefix, document in moved.items() if document == HERE}
         self.homes = (self.homes | here) - (moved.keys() - here)
 
-    def set_home(self, prefix: str, lives_here: bool, user: str, unix_now: int) -> None:
-        """From now on, restarts included, identifiers under ``prefix`` live here, or do not.
-
-        Raises:
-            StoreError: it cannot be written down, and stays as it was.
-        """
+    def adopt(self, prefix: str, lives_here: bool) -> None:
+        """From now on identifiers under ``prefix`` live here, or do not; the store knows."""
         prefix = fold(prefix)
-        self.store.put_documents(_HOMES, {prefix: _HERE if lives_here else _ELSEWHERE})
-        self.store.note(f"{'home' if lives_here else 'unhome'} {prefix}", user, unix_now)
         self.homes = self.homes | {prefix} if lives_here else self.homes - {prefix}
 
-    def user_of(self, connection: object | None) -> Reference | None:
-        """The key that the client of ``connection`` has logged in with."""
-        return None if connection is None else self.logins.get(connection)
+    def log_in(self, connection: object, unix_now: int, user: Reference) -> None:
+        """The client of ``connection`` has proved to be ``user``."""
+        self.logins[connection] = Login(user, unix_now + self.login_lifetime_s)
+
+    def user_of(self, connection: object | None, unix_now: int) -> Reference | None:
+        """The key that the client of ``connection`` has logged in with, not too long ago."""
+        login = None if connection is None else self.logins.get(connection)
+        return None if login is None or unix_now > login.expires_at else login.user
 
     def holds(self, handle: str) -> bool:
         """Whether this node is the one to say what ``handle`` is, or that it does not exist."""

@@ -195,7 +195,11 @@ class Administration(Process):
                 return task.outcome
             if edits.read_only(task.outcome):
                 return refused(Refusal(ResponseCode.INSUFFICIENT_PERMISSION, "Value is read-only"))
-            if (yield from committed(task.outcome, self._request.op_code, self._user)):
+            if task.outcome.change.before is None:
+                no_room = self._holdings.quotas.refusal(self._handle)
+                if no_room is not None:
+                    return refused(no_room)
+            if (yield from self._committed(task.outcome)):
                 return _done(self._request, task.outcome)
         return _too_busy(self._request)
 
@@ -218,6 +222,17 @@ class Administration(Process):
             ruled_by = None if before is None else handle
             return _Task(ruled_by, _LEAST_RIGHT.get(op_code, 0), refused(edit))
         return _Task(self._ruler(edit), edit.rights, edit)
+
+    def _committed(self, edit: Edit) -> Plan[bool]:
+        """``committed``, with the room for a new record taken before it is written."""
+        quotas, made = self._holdings.quotas, False
+        quotas.count(edit.change)
+        try:
+            made = yield from committed(edit, self._request.op_code, self._user)
+        finally:
+            if not made:
+                quotas.discount(edit.change)
+        return made
 
     def _ruler(self, edit: Edit) -> str:
         return _parent_of(self._handle) if edit.change.before is None else self._handle

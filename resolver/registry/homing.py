@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.errors import StoreError
-from resolver.model.handle import described_prefix, is_prefix_handle, prefix_handle
+from resolver.model.handle import described_prefix, fold, is_prefix_handle, prefix_handle
 from resolver.model.value import Reference
 from resolver.registry.edits import Refusal
 from resolver.registry.identity import Claim, Holdings, proved, refused
@@ -19,6 +19,12 @@ OPERATIONS: Final = frozenset(
     {OpCode.HOME_PREFIX, OpCode.UNHOME_PREFIX, OpCode.LIST_HOMED, OpCode.BACKUP_SERVER}
 )
 
+HOMES: Final = "homes"
+"""The documents that say which prefixes came and went: by prefix, HERE or ELSEWHERE."""
+
+HERE: Final = b"here"
+ELSEWHERE: Final = b"elsewhere"
+
 
 class Residence(Holdings, Protocol):
     """A node whose prefixes come and go."""
@@ -27,8 +33,8 @@ class Residence(Holdings, Protocol):
     def homes(self) -> frozenset[str]:
         """Prefixes (folded) whose identifiers live here."""
 
-    def set_home(self, prefix: str, lives_here: bool, user: str, unix_now: int) -> None:
-        """From now on, restarts included, identifiers under ``prefix`` live here, or do not."""
+    def adopt(self, prefix: str, lives_here: bool) -> None:
+        """From now on identifiers under ``prefix`` live here, or do not; the store knows."""
 
 
 def unfit(request: Message) -> Answer | None:
@@ -89,4 +95,7 @@ class ServerAdministration(Process):
         else:
             lives_here = self._request.op_code == OpCode.HOME_PREFIX
             prefix = described_prefix(asked.handle)
-            self._residence.set_home(prefix, lives_here, name, self.unix_now)
+            store = self._residence.store
+            store.put_documents(HOMES, {fold(prefix): HERE if lives_here else ELSEWHERE})
+            store.note(f"{'home' if lives_here else 'unhome'} {prefix}", name, self.unix_now)
+            self._residence.adopt(prefix, lives_here)

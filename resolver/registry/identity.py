@@ -15,6 +15,7 @@ from resolver.model.handle import canonical, prefix_of
 from resolver.model.value import HandleValue, Reference
 from resolver.registry.edits import Refusal
 from resolver.registry.permits import Permits
+from resolver.registry.quotas import Quotas
 from resolver.resolution import (
     Ask,
     Done,
@@ -67,6 +68,10 @@ class Holdings(Protocol):
     @property
     def permits(self) -> Permits:
         """What was found out about rights."""
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much it takes."""
 
     @property
     def foreign(self) -> RecordCache:

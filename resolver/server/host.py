@@ -16,8 +16,11 @@ from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
 from resolver.server.clock import SystemClock
+from resolver.server.control import NodeControl
+from resolver.server.family import Family
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.provision import provision, site_of
+from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
 from resolver.storage import NodeStore, open_store
@@ -80,7 +83,13 @@ async def _start_node(
     state = _state(spec, plan.topology, store, key)
     upstream = Upstream(counters=state.counters)
     running.push_async_callback(upstream.close)
-    service = NodeService(Node(state, ROLES[spec.role].chain), upstream, SystemClock(), key)
+    clock = SystemClock()
+    children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
+    family = Family(state, children, spec.control.heartbeat_s)
+    control = NodeControl(state, family, key.control_secret(), clock)
+    service = NodeService(
+        Node(state, ROLES[spec.role].chain), upstream, clock, key, control, family
+    )
     running.push_async_callback(service.close)
     sockets = plan.sockets[spec.name]
     for sock in sockets.udp:
@@ -90,6 +99,16 @@ async def _start_node(
     for sock in sockets.http:
         door = await serve_http(service, sock, passwords=spec.plain_passwords)
         running.push_async_callback(door.close)
+    parent = None if spec.parent is None else plan.topology.node(spec.parent)
+    reporter = Reporter(
+        family,
+        parent,
+        key.control_secret(),
+        clock,
+        heartbeat_s=spec.control.heartbeat_s,
+        propagation_s=spec.control.propagation_s,
+    )
+    running.push_async_callback(reporter.close)
 
 
 def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey) -> NodeState:
@@ -128,4 +147,7 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
         ),
         counters=Counters(),
         administrators=spec.administrators,
+        max_prefixes=spec.quotas.prefixes,
+        max_registrations=spec.quotas.registrations,
+        max_daily_requests=spec.quotas.daily_requests,
     )

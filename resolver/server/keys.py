@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from resolver.model.errors import ConfigError, WireError
+from resolver.security.handshake import control_secret
 from resolver.wire.typed import RsaPublicKey, decode_public_key, encode_public_key
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ class NetworkKey:
         self.public_record: Final = public_record
         self._path: Final = path
         self._private: RSAPrivateKey | None = None
+
+    def control_secret(self) -> bytes:
+        """What all nodes of the network know, and nobody else (``resolver.security.handshake``).
+
+        Raises:
+            ConfigError: the private key cannot be read.
+        """
+        return control_secret(_read(self._path))
 
     def sign(self, octets: bytes, version: tuple[int, int]) -> tuple[str, bytes]:
         """PKCS#1 v1.5 over SHA-256, over SHA-1 for clients before 2.7 (docs/protocol.md §8)."""

@@ -14,10 +14,12 @@ from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
 from resolver.server.clock import Clock
 from resolver.server.driver import Driver, Exchange
+from resolver.server.family import Family
 from resolver.server.notes import Notes
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
+from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer, ResolveRequest
 from resolver.wire.message import Message
@@ -29,8 +31,21 @@ class NodeService:
     """One node behind its doors (``resolver.transport.door.Service``)."""
 
     def __init__(
-        self, node: Node, upstream: Exchange, clock: Clock, signer: Signer | None = None
+        self,
+        node: Node,
+        upstream: Exchange,
+        clock: Clock,
+        signer: Signer | None = None,
+        control: Control | None = None,
+        family: Family | None = None,
     ) -> None:
+        """
+        Args:
+            control: what the control plane may do here.
+            family: who reports here over it.
+        """
+        self.control: Final = control
+        self._family: Final = family
         self.name: Final = node.state.name
         self._node: Final = node
         self._state: Final = node.state
@@ -93,13 +108,17 @@ class NodeService:
         return render(self._registry)
 
     def health(self) -> dict[str, object]:
-        """Who this is and that it answers."""
-        return {
+        """Who this is, that it answers, and who reports to it."""
+        told: dict[str, object] = {
             "status": "ok",
             "node": self.name,
             "role": self._state.role,
             "records": self._state.store.count(),
         }
+        children = self._family.children(self._clock.now()) if self._family else []
+        if children:
+            told["children"] = {child.name: child.told() for child in children}
+        return told
 
     async def close(self) -> None:
         """Finish what is under way, and write down the figures."""

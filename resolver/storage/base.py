@@ -39,6 +39,10 @@ class Change:
     user: str = ""
 
 
+Document = tuple[str, str, bytes | None]
+"""Kind, key and content of a document (``resolver.storage.ledger``); None removes it."""
+
+
 class RecordStore(Protocol):
     """The records of one node.
 
@@ -61,10 +65,12 @@ class RecordStore(Protocol):
     def delete(self, handle: str) -> bool:
         """Remove the record of ``handle``, durably; whether there was one."""
 
-    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
+    def apply(
+        self, changes: Sequence[Change], unix_now: int, documents: Sequence[Document] = ()
+    ) -> list[bool]:
         """Make ``changes`` one after the other in one durable transaction, and enter those made
         in the journal; for each whether it was made: it is not if the record is not as it was
-        before.
+        before. If all were made, ``documents`` are written with them.
 
         Raises:
             StoreError: also when a record breaks a limit (``check_record``); nothing is changed.

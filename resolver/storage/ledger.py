@@ -78,11 +78,11 @@ class Ledger(Protocol):
     def tally(self, day: int, counts: Mapping[str, Figures]) -> None:
         """Add to the figures of ``day`` (``day_of``), by prefix, durably."""
 
-    def figures(self) -> Iterator[tuple[int, str, Figures]]:
-        """(day, prefix, figures) of all days, the earliest first."""
+    def figures(self, since: int = 0) -> Iterator[tuple[int, str, Figures]]:
+        """(day, prefix, figures) of all days from ``since`` on, the earliest first."""
 
-    def documents(self, kind: str) -> dict[str, bytes]:
-        """All documents of ``kind`` by key."""
+    def documents(self, kind: str, start: str = "") -> dict[str, bytes]:
+        """All documents of ``kind`` by key, in order, from the key ``start`` on."""
 
     def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
         """Write documents of ``kind``, None removes one; all of them durably, or none."""

@@ -25,7 +25,7 @@ from typing import Final, TypeAlias, TypeVar
 import lmdb
 
 from resolver.model.errors import StoreError
-from resolver.storage.base import Change, Record, check_record, same
+from resolver.storage.base import Change, Document, Record, check_record, same
 from resolver.storage.layout import (
     fold_octets,
     key_of,
@@ -163,12 +163,14 @@ class LmdbStore:
         key = key_of(handle)
         return self._write(lambda txn: txn.delete(key, db=self._records))
 
-    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
+    def apply(
+        self, changes: Sequence[Change], unix_now: int, documents: Sequence[Document] = ()
+    ) -> list[bool]:
         """See ``RecordStore``."""
         for change in changes:
             if change.after is not None:
                 check_record(change.handle, change.after)
-        return self._write(partial(self._apply, changes, unix_now))
+        return self._write(partial(self._apply, changes, unix_now, documents))
 
     def handles(self, prefix: str = "") -> Iterator[str]:
         """See ``RecordStore``."""
@@ -235,19 +237,25 @@ class LmdbStore:
         """See ``Ledger``."""
         self._write(partial(self._ledger.tally, day, counts))
 
-    def figures(self) -> Iterator[tuple[int, str, Figures]]:
+    def figures(self, since: int = 0) -> Iterator[tuple[int, str, Figures]]:
         """See ``Ledger``."""
-        yield from self._read(self._ledger.figures)
+        yield from self._read(partial(self._ledger.figures, since))
 
-    def documents(self, kind: str) -> dict[str, bytes]:
+    def documents(self, kind: str, start: str = "") -> dict[str, bytes]:
         """See ``Ledger``."""
-        return self._read(partial(self._ledger.documents, kind))
+        return self._read(partial(self._ledger.documents, kind, start))
 
     def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
         """See ``Ledger``."""
         self._write(partial(self._ledger.put_documents, kind, changed))
 
-    def _apply(self, changes: Sequence[Change], unix_now: int, txn: Txn) -> list[bool]:
+    def _apply(
+        self,
+        changes: Sequence[Change],
+        unix_now: int,
+        documents: Sequence[Document],
+        txn: Txn,
+    ) -> list[bool]:
         made = []
         for change in changes:
             key = key_of(change.handle)
@@ -264,6 +272,9 @@ class LmdbStore:
         done = [change for change, fits in zip(changes, made, strict=True) if fits]
         if done:
             self._ledger.append(txn, done, unix_now)
+        if all(made):
+            for kind, name, document in documents:
+                self._ledger.put_documents(kind, {name: document}, txn)
         return made
 
     def _stored(self, prefix: str) -> Iterator[tuple[bytes, bytes]]:

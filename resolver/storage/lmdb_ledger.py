@@ -84,26 +84,29 @@ class LmdbLedger:
             known = Figures() if stored is None else unpack_figures(stored)
             txn.put(key, pack_figures(known + more), db=self._figures)
 
-    def figures(self, txn: Txn) -> list[tuple[int, str, Figures]]:
+    def figures(self, since: int, txn: Txn) -> list[tuple[int, str, Figures]]:
         """See ``Ledger``."""
+        cursor = txn.cursor(self._figures)
+        if not cursor.set_range(since.to_bytes(_DAY_OCTETS, "big")):
+            return []
         return [
             (
                 int.from_bytes(key[:_DAY_OCTETS], "big"),
                 decode_text(key[_DAY_OCTETS:]),
                 unpack_figures(stored),
             )
-            for key, stored in txn.cursor(self._figures)
+            for key, stored in cursor.iternext()
         ]
 
-    def documents(self, kind: str, txn: Txn) -> dict[str, bytes]:
+    def documents(self, kind: str, start: str, txn: Txn) -> dict[str, bytes]:
         """See ``Ledger``."""
-        start = kind.encode() + b"\0"
+        of_kind = kind.encode() + b"\0"
         cursor, found = txn.cursor(self._documents), {}
-        if cursor.set_range(start):
+        if cursor.set_range(of_kind + encode_text(start)):
             for key, document in cursor.iternext():
-                if not key.startswith(start):
+                if not key.startswith(of_kind):
                     break
-                found[decode_text(key[len(start) :])] = document
+                found[decode_text(key[len(of_kind) :])] = document
         return found
 
     def put_documents(self, kind: str, changed: Mapping[str, bytes | None], txn: Txn) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from resolver.model.errors import StoreError
-from resolver.storage.base import Change, Record, check_record, same
+from resolver.storage.base import Change, Document, Record, check_record, same
 from resolver.storage.layout import fold_octets, key_of
 from resolver.storage.ledger import Entry, Figures, checksum_of, day_of, figures_of
 from resolver.wire.values import ValueList
@@ -47,7 +47,9 @@ class MemoryStore:
         self._generation += 1
         return True
 
-    def apply(self, changes: Sequence[Change], unix_now: int) -> list[bool]:
+    def apply(
+        self, changes: Sequence[Change], unix_now: int, documents: Sequence[Document] = ()
+    ) -> list[bool]:
         """See ``RecordStore``."""
         self._check_open()
         for change in changes:
@@ -69,6 +71,9 @@ class MemoryStore:
             checksum = checksum_of(each.after)
             self._enter(unix_now, each.user, each.operation, each.handle, checksum)
         self.tally(day_of(unix_now), figures_of(done))
+        if all(made):
+            for kind, name, document in documents:
+                self.put_documents(kind, {name: document})
         return made
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
@@ -88,16 +93,18 @@ class MemoryStore:
             known = self._figures.get((day, prefix), Figures())
             self._figures[day, prefix] = known + more
 
-    def figures(self) -> Iterator[tuple[int, str, Figures]]:
+    def figures(self, since: int = 0) -> Iterator[tuple[int, str, Figures]]:
         """See ``Ledger``."""
         self._check_open()
         for (day, prefix), figures in sorted(self._figures.items(), key=lambda item: item[0]):
-            yield day, prefix, figures
+            if day >= since:
+                yield day, prefix, figures
 
-    def documents(self, kind: str) -> dict[str, bytes]:
+    def documents(self, kind: str, start: str = "") -> dict[str, bytes]:
         """See ``Ledger``."""
         self._check_open()
-        return dict(self._documents.get(kind, {}))
+        documents = sorted(self._documents.get(kind, {}).items())
+        return {key: document for key, document in documents if key >= start}
 
     def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
         """See ``Ledger``."""

@@ -10,17 +10,26 @@ from resolver.model.handle import fold, is_under
 from resolver.model.value import Reference
 from resolver.topology.load import Loaded
 from resolver.topology.nearest import did_you_mean
-from resolver.topology.plan import SUPERVISOR, CacheSpec, LimitSpec, NodeSpec, Topology
+from resolver.topology.plan import (
+    SUPERVISOR,
+    CacheSpec,
+    ControlSpec,
+    LimitSpec,
+    NodeSpec,
+    QuotaSpec,
+    Topology,
+)
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
     MAX_PORT,
     CacheModel,
     LimitsModel,
     NodeModel,
+    QuotasModel,
     SecondaryModel,
 )
 
-M = TypeVar("M", CacheModel, LimitsModel)
+M = TypeVar("M", CacheModel, LimitsModel, QuotasModel)
 
 _PARENT_ROLES: Final = {
     "top-level": ("root",),
@@ -73,6 +82,8 @@ def expand(loaded: Loaded) -> Topology:
                 limits=_limits(_merged(file.limits, node.limits)),
                 administrators=tuple(map(_key_named, node.administrators)),
                 plain_passwords=network.plain_passwords,
+                quotas=_quotas(_merged(file.quotas, node.quotas)),
+                control=ControlSpec(file.control.heartbeat, file.control.propagation_delay),
             )
         )
     troubles = [f"{loaded.source}: {reason}" for reason in _troubles(specs, file.cache)]
@@ -139,6 +150,10 @@ def _samples(node: NodeModel, samples: int) -> int:
 def _moved(port: int, base_port: int) -> int:
     """``port`` moved by as much as the base is; 0, for a free one, if either is 0."""
     return port + base_port - DEFAULT_BASE_PORT if port and base_port else 0
+
+
+def _quotas(model: QuotasModel) -> QuotaSpec:
+    return QuotaSpec(model.daily_requests, model.registrations, model.prefixes)
 
 
 def _merged(general: M, own: M | None) -> M:

@@ -38,6 +38,23 @@ class LimitSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaSpec:
+    """What a node allows; 0 is no limit."""
+
+    daily_requests: int = 0
+    registrations: int = 0
+    prefixes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSpec:
+    """How a node reports to its parent (seconds)."""
+
+    heartbeat_s: float = 5.0
+    propagation_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSpec:
     """One node.
 
@@ -70,6 +87,8 @@ class NodeSpec:
     limits: LimitSpec = field(default_factory=LimitSpec)
     administrators: tuple[Reference, ...] = ()
     plain_passwords: bool = False
+    quotas: QuotaSpec = field(default_factory=QuotaSpec)
+    control: ControlSpec = field(default_factory=ControlSpec)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,25 @@ class LimitsModel(_Section):
     max_asks: StrictInt = Field(16, ge=1, le=100, description="requests to other nodes")
 
 
+class QuotasModel(_Section):
+    """What a node allows; 0 is no limit."""
+
+    daily_requests: StrictInt = Field(
+        0, ge=0, description="resolutions of one client address in a day (code 603)"
+    )
+    registrations: StrictInt = Field(0, ge=0, description="identifiers under one prefix (code 604)")
+    prefixes: StrictInt = Field(0, ge=0, description="prefixes below the node (code 605)")
+
+
+class ControlModel(_Section):
+    """The control plane: what a node tells its parent."""
+
+    heartbeat: Duration = Field(5.0, gt=0, description="between two reports")
+    propagation_delay: Duration = Field(
+        0.0, description="until the parent is told of a new prefix; a real network takes up to 1h"
+    )
+
+
 class NetworkModel(_Section):
     """The network as a whole."""
 
@@ -177,6 +196,7 @@ class NodeModel(_Section):
     )
     cache: CacheModel | None = Field(None, description="what differs from the network's")
     limits: LimitsModel | None = Field(None, description="what differs from the network's")
+    quotas: QuotasModel | None = Field(None, description="what differs from the network's")
 
 
 class SecondaryModel(_Section):
@@ -229,5 +249,7 @@ class NetworkFile(_Section):
     network: NetworkModel = Field(default_factory=lambda: NetworkModel())
     cache: CacheModel = Field(default_factory=lambda: CacheModel())
     limits: LimitsModel = Field(default_factory=lambda: LimitsModel())
+    quotas: QuotasModel = Field(default_factory=lambda: QuotasModel())
+    control: ControlModel = Field(default_factory=lambda: ControlModel())
     node: tuple[NodeModel, ...] = Field((), description="nodes, one by one")
     secondary: tuple[SecondaryModel, ...] = Field((), description="secondary nodes, in short")

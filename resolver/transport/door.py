@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from resolver.model.site import Site
+from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
 
@@ -14,6 +15,10 @@ class Service(Protocol):
     @property
     def name(self) -> str:
         """The node's name."""
+
+    @property
+    def control(self) -> Control | None:
+        """What the control plane may do here; None if it may do nothing."""
 
     def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages (whole, with envelopes) for one whole message.

@@ -12,13 +12,19 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Final, cast
+from weakref import WeakSet
 
 from resolver.transport.door import Service
+from resolver.transport.rpc import Control, ControlConnection
 from resolver.wire.answer import Client
+from resolver.wire.rpc import CALL_OCTET
 from resolver.wire.stream import FrameReader, OversizeError
 
 MAX_PENDING: Final = 4096
 """Requests of one connection that wait for an answer before it is read from again."""
+
+MAX_CONTROLS: Final = 2000
+"""Connections of the control plane; a node has a thousand children at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class TcpDoor:
         self.service: Final = service
         self.limits: Final = limits
         self.connections: Final[set[Connection]] = set()
+        self.controls: Final[WeakSet[ControlConnection]] = WeakSet()
         self.per_client: Final[Counter[str]] = Counter()
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -65,6 +72,8 @@ class TcpDoor:
             self._timer.cancel()
         if self._server is not None:
             self._server.close()
+        for control in self.controls:
+            control.close()
         await asyncio.gather(*(connection.drain() for connection in set(self.connections)))
 
     def _tick(self) -> None:
@@ -87,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._client = Client("tcp", "", 0)
         self._heard_at = time.monotonic()
         self._begun_at: float | None = None
+        self._is_new = True
         self._ending = False
         self._writable = True
         self._reading = True
@@ -131,6 +141,11 @@ class Connection(asyncio.Protocol):
             return
         service, now = self._door.service, time.monotonic()
         self._heard_at = now
+        if self._is_new:
+            self._is_new = False
+            if data[0] == CALL_OCTET and service.control is not None:
+                self._hand_over(service.control, data)
+                return
         try:
             messages = self._frames.feed(data)
         except OversizeError as error:
@@ -142,6 +157,19 @@ class Connection(asyncio.Protocol):
             self._begun_at = now if self._frames.buffered else None
         if messages:
             self._handle(messages)
+
+    def _hand_over(self, control: Control, data: bytes) -> None:
+        """This is the control plane (``resolver.transport.rpc``); the door forgets it."""
+        transport = self._transport
+        assert transport is not None
+        self.connection_lost(None)
+        if len(self._door.controls) >= MAX_CONTROLS:
+            self._door.service.rejected("tcp", "too many connections")
+            transport.close()
+            return
+        connection = ControlConnection(control)
+        self._door.controls.add(connection)
+        connection.take_over(transport, data)
 
     def eof_received(self) -> bool:
         """Called by the loop when the client will send no more; what it asked is still answered."""

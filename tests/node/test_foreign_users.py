@@ -89,7 +89,7 @@ def test_a_password_is_checked_where_the_secret_lives(network: MemoryNetwork):
     assert login("guessed").response_code == ResponseCode.AUTHENTICATION_FAILED
     assert not network.states["mill"].logins
     assert login(SECRET.decode()).body == LoginAnswer(USER, 0)
-    assert network.states["mill"].logins[connection].handle == USER
+    assert network.states["mill"].logins[connection].user.handle == USER
 
 
 def verified(network: MemoryNetwork, user: str, index: int, signed: bytes, node="works"):

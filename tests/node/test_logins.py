@@ -15,12 +15,14 @@ from resolver.wire.bodies import (
     LoginAnswer,
     LoginRequest,
     RecordAnswer,
+    RecordRequest,
     ResolveRequest,
 )
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 from resolver.wire.proof import MacProof, SignatureProof, challenge_octets, encode_proof
 from resolver.wire.typed import PemPublicKey, encode_admin, encode_public_key
+from resolver.wire.values import ValueList
 from tests.conformance.prover import mac_of
 from tests.support.memory_network import MemoryNetwork, text_value
 
@@ -199,3 +201,23 @@ def test_who_has_logged_in_is_still_no_administrator_of_everything(network: Memo
     sdk.log_in()
     own = (OpCode.DELETE_HANDLE, HandleRequest(USER))
     assert sdk.send(*own).response_code == ResponseCode.INVALID_ADMIN
+
+
+@pytest.mark.parametrize(
+    ("versions", "code"),
+    [
+        (ID_SDK, ResponseCode.LOGIN_AGAIN),
+        (ID_POINTER, ResponseCode.INVALID_ADMIN),
+        (HDLLIB, ResponseCode.AUTHENTICATION_NEEDED),
+    ],
+)
+def test_a_login_does_not_last_for_ever(network: MemoryNetwork, versions, code):
+    sdk = Sdk(network, versions)
+    sdk.log_in()
+    network.now += network.states["works"].login_lifetime_s
+    asked = (OpCode.CREATE_HANDLE, RecordRequest(OLD, ValueList.of([])))
+    assert sdk.send(*asked).response_code == ResponseCode.HANDLE_EXISTS, "still logged in"
+    network.now += 1
+    assert sdk.send(*DELETE).response_code == code
+    sdk.log_in()
+    assert sdk.send(*DELETE).response_code == ResponseCode.SUCCESS

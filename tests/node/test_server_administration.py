@@ -7,6 +7,7 @@ import pytest
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.errors import StoreError
 from resolver.model.value import HandleValue, Reference
+from resolver.registry.homing import ELSEWHERE, HERE, HOMES
 from resolver.storage import open_store
 from resolver.wire.bodies import ErrorAnswer, HandleRequest, HandlesAnswer, ResolveRequest
 from tests.support.connection import SECRET, USER, Connection
@@ -87,14 +88,8 @@ def test_a_store_that_cannot_do_it_says_so(network: MemoryNetwork):
 
 
 def test_a_restart_forgets_no_prefix(tmp_path: Path):
-    def restarted(store) -> frozenset[str]:
-        state = node_state("w", "enterprise", site("w", 1), homes=["88.1", "88.2"], store=store)
-        state.set_home("88.3", True, "", 0)
-        state.set_home("88.2", False, "", 0)
-        return state.homes
-
     store = open_store("lmdb", tmp_path / "records.mdb")
-    assert restarted(store) == {"88.1", "88.3"}
+    store.put_documents(HOMES, {"88.3": HERE, "88.2": ELSEWHERE})
     store.close()
     store = open_store("lmdb", tmp_path / "records.mdb")
     state = node_state("w", "enterprise", site("w", 1), homes=["88.1", "88.2"], store=store)

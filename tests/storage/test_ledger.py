@@ -105,6 +105,17 @@ def test_documents(store: NodeStore) -> None:
     assert store.documents("nothing") == {}
 
 
+def test_documents_go_with_changes_or_not_at_all(store: NodeStore) -> None:
+    create = Change("88.901.1/a", None, values("a"))
+    store.put_documents("waiting", {"88.901.1": b"wants one"})
+    documents = [("homes", "88.901.1", b"here"), ("waiting", "88.901.1", None)]
+    assert store.apply([create], NOW, documents) == [True]
+    assert store.documents("homes") == {"88.901.1": b"here"}
+    assert store.documents("waiting") == {}
+    assert store.apply([create], NOW, [("homes", "88.901.2", b"here")]) == [False]
+    assert store.documents("homes") == {"88.901.1": b"here"}
+
+
 def test_a_restart_forgets_nothing(store: NodeStore, reopened) -> None:
     store.apply([Change("88.901.1/a", None, values("a"), 100, USER)], NOW)
     store.tally(day_of(NOW), {"88.901.1": Figures(7, 6)})

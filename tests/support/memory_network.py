@@ -75,6 +75,7 @@ class MemoryNetwork:
         recursion: bool = False,
         limits: Limits | None = None,
         administrators: Iterable[Reference] = (),
+        max_daily_requests: int = 0,
     ) -> NodeState:
         """Add a node; sites of all nodes are known by name through ``self.site``."""
         state = node_state(
@@ -89,6 +90,7 @@ class MemoryNetwork:
             limits=limits,
             administrators=administrators,
         )
+        state.max_daily_requests = max_daily_requests
         self.states[name] = state
         self.endpoints[name] = Endpoint(Node(state, ROLES[role].chain))
         return state
