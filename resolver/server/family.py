@@ -118,6 +118,11 @@ class Family:
         """The prefixes this node delegates or hosts itself."""
         return [row for row in prefixes(self.state) if not row.applied_at]
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to save."""
+        return bool(self._unsaved)
+
     def save(self) -> None:
         """Write down the figures that came in.
 

@@ -47,7 +47,8 @@ class Reporter:
         self._heartbeat: Final = heartbeat_s
         self._propagation: Final = propagation_s
         self._told: dict[str, bytes] = {}
-        self._changed_at: float | None = clock.now() - propagation_s
+        # What is there at the start is told at once; without a parent nobody is told anything.
+        self._changed_at = None if parent is None else clock.now() - propagation_s
         self._is_silent = False
         self._task: Final = asyncio.get_running_loop().create_task(self._run())
 
@@ -90,30 +91,31 @@ class Reporter:
 
     async def _report(self, peer: ControlPeer) -> None:
         family = self._family
-        report = await asyncio.to_thread(family.report, self._told, self._clock.unix())
-        await peer.call("heartbeat", report)
+        await peer.call("heartbeat", family.report(self._told, self._clock.unix()))
         due_at = None if self._changed_at is None else self._changed_at + self._propagation
         if due_at is not None and self._clock.now() >= due_at:
             self._changed_at = None
-            rows = await asyncio.to_thread(family.own_routes)
-            await peer.call("routes", routes_told(rows))
+            if family.state.delegates:
+                rows = await asyncio.to_thread(family.own_routes)
+                await peer.call("routes", routes_told(rows))
 
     async def _pause(self) -> None:
         """Until the next heartbeat is due, or a changed prefix is."""
-        now, wait = self._clock.now(), self._heartbeat
-        if self._changed_at is not None:
-            wait = min(wait, max(0.0, self._changed_at + self._propagation - now))
-            if self._is_silent:
-                wait = self._heartbeat
+        wait = self._heartbeat
+        if self._changed_at is not None and not self._is_silent:
+            wait = min(wait, max(0.0, self._changed_at + self._propagation - self._clock.now()))
         try:
             async with asyncio.timeout(wait):
                 await self._family.changed.wait()
                 self._family.changed.clear()
-                self._changed_at = self._clock.now()
+                if self._parent is not None:
+                    self._changed_at = self._clock.now()
         except TimeoutError:
             return
 
     async def _save(self) -> None:
+        if not self._family.has_news:
+            return  # a thread for nothing would cost each process some memory
         try:
             await asyncio.to_thread(self._family.save)
         except StoreError as error:

@@ -106,6 +106,8 @@ class LmdbStore:
         self.path: Final = path
         # Guards the address of the map against the thread that reads while another grows it.
         self._mapping: Final = Lock()
+        # One thread writes at a time: the map must not grow under another's transaction.
+        self._writing: Final = Lock()
         self._process: Final = os.getpid()
         if not create and not path.exists():
             raise StoreError(f"there is no record store at {path}")
@@ -334,16 +336,17 @@ class LmdbStore:
     def _write(self, work: Callable[[Txn], T]) -> T:
         if os.getpid() != self._process:
             raise StoreError(f"{self.path} was opened before the fork; open it in this process")
-        for _ in range(_MAX_RETRIES):
-            try:
-                with self._env.begin(write=True) as txn:
-                    return work(txn)
-            except lmdb.MapFullError:
-                self._resize(2 * self._env.info()["map_size"])
-            except lmdb.MapResizedError:
-                self._adopt_map()
-            except lmdb.Error as error:
-                raise self._failure("write", error) from error
+        with self._writing:
+            for _ in range(_MAX_RETRIES):
+                try:
+                    with self._env.begin(write=True) as txn:
+                        return work(txn)
+                except lmdb.MapFullError:
+                    self._resize(2 * self._env.info()["map_size"])
+                except lmdb.MapResizedError:
+                    self._adopt_map()
+                except lmdb.Error as error:
+                    raise self._failure("write", error) from error
         raise StoreError(f"cannot write {self.path}: other processes keep growing it")
 
     def _adopt_map(self) -> None:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
+from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ResolveRequest
 from resolver.wire.envelope import ENVELOPE_OCTETS, Envelope, encode_envelope
@@ -60,6 +61,7 @@ class Echo:
     """
 
     name = "echo"
+    control: Control | None = None
 
     def __init__(self) -> None:
         self.arrivals: asyncio.Queue[tuple[int, Client]] = asyncio.Queue()
