@@ -21,6 +21,7 @@ from resolver.cluster.state import (
 )
 from resolver.model.address import format_address
 from resolver.model.errors import NetworkStateError
+from resolver.server.certificate import certificate_files, check_certificate
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 
@@ -57,6 +58,7 @@ def up(source: str, base_port: int | None, no_samples: bool, detach: bool, data:
     paths = data_paths(data)
     if any(node.plain_passwords for node in topology.nodes):
         output.notice("  passwords are taken over plain HTTP: anybody on the way can read them")
+    check_certificate(certificate_files(topology, paths))
     # A container's stop and a closed terminal end the network as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

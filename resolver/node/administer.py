@@ -40,8 +40,9 @@ from resolver.wire.bodies import (
     SessionSetupRequest,
     VerifyRequest,
 )
+from resolver.wire.cursor import encode_text
 from resolver.wire.message import Message
-from resolver.wire.proof import decode_proof
+from resolver.wire.proof import PasswordProof, decode_proof
 from resolver.wire.values import ValueList
 from resolver.wire.version import reply_version
 
@@ -137,7 +138,8 @@ class Administer:
         if not isinstance(asked, ResolveRequest) or len(asked.types) != 1:
             return refusal(ResponseCode.PROTOCOL_ERROR, "a login has a user and one password")
         index = asked.indexes[0] if asked.indexes else 0
-        claim = (Reference(asked.handle, index), asked.types[0])
+        user = Reference(asked.handle, index)
+        claim = Claim(user, PasswordProof(encode_text(asked.types[0])), b"", b"")
         return self._log_in(request, claim, client, unix_now)
 
     def _proved(self, answer: Message, client: Client, unix_now: int) -> Outcome:
@@ -202,19 +204,18 @@ class Administer:
             return refusal(ResponseCode.LOGIN_AGAIN, "please login again")
         return refusal(ResponseCode.LOGIN_FIRST, "please login first")
 
-    def _log_in(
-        self,
-        request: Message,
-        claim: Claim | tuple[Reference, str],
-        client: Client,
-        unix_now: int,
-    ) -> Outcome:
+    def _log_in(self, request: Message, claim: Claim, client: Client, unix_now: int) -> Outcome:
         if client.connection is None:
             return replace(_no_connection(), op_code=request.op_code)
-        logged_in = partial(self._state.log_in, client.connection, unix_now)
-        return _pending(
-            Login(claim, self._state, self._routes, self._state.random, logged_in), request
-        )
+        return logging_in(self._state, request, claim, client.connection, unix_now)
+
+
+def logging_in(
+    state: NodeState, request: Message, claim: Claim, connection: object, unix_now: int
+) -> Pending:
+    """Whether ``claim`` is true; if so, ``connection`` is its user's from then on."""
+    logged_in = partial(state.log_in, connection, unix_now)
+    return _pending(Login(claim, state, NodeRoutes(state), logged_in), request)
 
 
 def _no_connection() -> Answer:

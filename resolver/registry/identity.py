@@ -41,8 +41,7 @@ from resolver.wire.bodies import (
     VerifiedAnswer,
     VerifyRequest,
 )
-from resolver.wire.cursor import encode_text
-from resolver.wire.proof import MacProof, Proof, SignatureProof, encode_proof
+from resolver.wire.proof import MacProof, PasswordProof, Pbkdf2Proof, Proof, encode_proof
 from resolver.wire.values import ValueList
 
 NONCE_OCTETS: Final = 16
@@ -60,6 +59,10 @@ class Holdings(Protocol):
     @property
     def administrators(self) -> tuple[Reference, ...]:
         """Keys that may do everything here."""
+
+    @property
+    def random(self) -> Callable[[int], bytes]:
+        """Gives so many octets that nobody can guess."""
 
     @property
     def limits(self) -> Limits:
@@ -100,36 +103,25 @@ class Login(Process):
 
     def __init__(
         self,
-        claim: Claim | tuple[Reference, str],
+        claim: Claim,
         holdings: Holdings,
         routes: Routes,
-        random: Callable[[int], bytes],
         logged_in: Callable[[Reference], None],
     ) -> None:
-        """
-        Args:
-            claim: a claim; or a user, of whatever key, and their password.
-            random: for a challenge, where a password has to be checked elsewhere.
-        """
         super().__init__()
         self._claim: Final = claim
         self._holdings: Final = holdings
         self._routes: Final = routes
-        self._random: Final = random
         self._logged_in: Final = logged_in
 
     def run(self) -> Plan[Answer]:
         """See ``Process``."""
+        claim = self._claim
+        yield from proved(self, claim, self._holdings, self._routes)
+        self._logged_in(claim.user)
         body: Body = EmptyBody()
-        if isinstance(self._claim, Claim):
-            user = self._claim.user
-            yield from proved(self, self._claim, self._holdings, self._routes)
-        else:
-            user, password = self._claim
-            claim = claimed(user, encode_text(password), self._random)
-            yield from proved(self, claim, self._holdings, self._routes)
-            body = LoginAnswer(user.handle, 0)
-        self._logged_in(user)
+        if isinstance(claim.proof, PasswordProof):
+            body = LoginAnswer(claim.user.handle, 0)
         return Answer(ResponseCode.SUCCESS, body, authoritative=True)
 
 
@@ -187,27 +179,27 @@ def refused(refusal: Refusal) -> Answer:
     return Answer(refusal.code, ErrorAnswer(refusal.reason), authoritative=True)
 
 
-def claimed(user: Reference, secret: bytes, random: Callable[[int], bytes]) -> Claim:
-    """The claim of somebody who has shown their secret."""
-    nonce, digest = random(NONCE_OCTETS), bytes(hashlib.sha256().digest_size)
-    mac = hashlib.sha256(b"".join((secret, nonce, digest, secret))).digest()
-    return Claim(user, MacProof(_SHA256, mac), nonce, digest)
-
-
 def _verified_there(
     process: Process, claim: Claim, holdings: Holdings, routes: Routes
 ) -> Plan[bool]:
     """Whether the node that holds the user's secret key, and shows it to nobody, says that the
     claim is true (op 201); its word is signed."""
     user = claim.user
-    if holdings.holds(canonical(user.handle)) or isinstance(claim.proof, SignatureProof):
+    if holdings.holds(canonical(user.handle)):
+        return False
+    nonce, digest, proof = claim.nonce, claim.digest, claim.proof
+    if isinstance(proof, PasswordProof):
+        # Shown to another node as a MAC only.
+        nonce, digest = holdings.random(NONCE_OCTETS), bytes(hashlib.sha256().digest_size)
+        octets = b"".join((proof.secret, nonce, digest, proof.secret))
+        proof = MacProof(_SHA256, hashlib.sha256(octets).digest())
+    if not isinstance(proof, MacProof | Pbkdf2Proof):
         return False
     route = routes.get(prefix_of(canonical(user.handle)), process.now)
     if route is None or not route.sites:
         return False
     site = next((site for site in route.sites if site.is_primary), route.sites[0])
-    signed_response = encode_proof(claim.proof)
-    question = VerifyRequest(user.handle, user.index, claim.nonce, claim.digest, signed_response)
+    question = VerifyRequest(user.handle, user.index, nonce, digest, encode_proof(proof))
     flags = OpFlag.CERT | OpFlag.CACR | OpFlag.PUBL | OpFlag.RRDG
     outcome = yield Ask(site, question, flags, 0, holdings.limits.ask_timeout_s)
     if not isinstance(outcome, Reply):

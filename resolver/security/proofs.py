@@ -14,7 +14,14 @@ from resolver.model.errors import WireError
 from resolver.model.value import HandleValue
 from resolver.security.sm2 import sm2_public_from_pem, sm2_verifies, sm3
 from resolver.wire.cursor import encode_text
-from resolver.wire.proof import MacProof, Pbkdf2Proof, Proof, SignatureProof
+from resolver.wire.proof import (
+    MacProof,
+    PasswordProof,
+    Pbkdf2Proof,
+    PossessionProof,
+    Proof,
+    SignatureProof,
+)
 from resolver.wire.typed import (
     DsaPublicKey,
     PemPublicKey,
@@ -57,6 +64,13 @@ def proves(proof: Proof, key: HandleValue, challenge: bytes, user: str) -> bool:
             if isinstance(public, PemPublicKey):
                 return _signed_sm2(proof, public, challenge, user)
             return verifies(public, proof, challenge)
+        case PossessionProof(), "HS_PUBKEY":
+            try:
+                return _same_key(decode_public_key(key.data), proof.public)
+            except WireError:
+                return False
+        case PasswordProof(), "HS_SECKEY":
+            return hmac.compare_digest(proof.secret, key.data)
         case ((MacProof() | Pbkdf2Proof()), "HS_SECKEY"):
             expected = _mac(proof, key.data, challenge)
             return expected is not None and hmac.compare_digest(expected, proof.mac)
@@ -122,6 +136,19 @@ def _signed_sm2(proof: SignatureProof, public: PemPublicKey, challenge: bytes, u
     except WireError:
         return False
     return sm2_verifies(point, proof.signature, sm3(challenge), encode_text(user))
+
+
+def _same_key(one: PublicKey, other: PublicKey) -> bool:
+    """Whether two keys have the same numbers, however long they are written."""
+    pairs: tuple[tuple[bytes, bytes], ...]
+    match one, other:
+        case RsaPublicKey(), RsaPublicKey():
+            pairs = ((one.exponent, other.exponent), (one.modulus, other.modulus))
+        case DsaPublicKey(), DsaPublicKey():
+            pairs = ((one.p, other.p), (one.q, other.q), (one.g, other.g), (one.y, other.y))
+        case _:
+            return False
+    return all(_number(a) == _number(b) for a, b in pairs)
 
 
 def _number(octets: bytes) -> int:

@@ -15,6 +15,7 @@ from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
+from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
 from resolver.server.control import NodeControl
 from resolver.server.family import Family
@@ -27,6 +28,7 @@ from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
 from resolver.transport.http import serve_http
+from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
@@ -91,13 +93,16 @@ async def _start_node(
         Node(state, ROLES[spec.role].chain), upstream, clock, key, control, family
     )
     running.push_async_callback(service.close)
-    sockets = plan.sockets[spec.name]
+    sockets, sessions = plan.sockets[spec.name], HttpSessions()
+    tls = certificate_files(plan.topology, plan.data)
     for sock in sockets.udp:
         running.push_async_callback((await serve_udp(service, sock)).close)
     for sock in sockets.tcp:
         running.push_async_callback((await serve_tcp(service, sock)).close)
     for sock in sockets.http:
-        door = await serve_http(service, sock, passwords=spec.plain_passwords)
+        door = await serve_http(
+            service, sock, passwords=spec.plain_passwords, tls=tls, sessions=sessions
+        )
         running.push_async_callback(door.close)
     parent = None if spec.parent is None else plan.topology.node(spec.parent)
     reporter = Reporter(

@@ -8,10 +8,13 @@ from typing import Final, TypeVar
 
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
+from resolver.model.value import Reference
+from resolver.node.administer import logging_in
 from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
+from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
 from resolver.server.driver import Driver, Exchange
 from resolver.server.family import Family
@@ -22,7 +25,10 @@ from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer, ResolveRequest
+from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
+from resolver.wire.proof import Proof
+from resolver.wire.version import CURRENT
 
 T = TypeVar("T")
 
@@ -45,6 +51,7 @@ class NodeService:
             family: who reports here over it.
         """
         self.control: Final = control
+        self._signer: Final = signer
         self._family: Final = family
         self.name: Final = node.state.name
         self._node: Final = node
@@ -90,6 +97,21 @@ class NodeService:
             return self._settled(request, outcome, client, started, lambda answer: answer)
         self._count(request, outcome, client, started, "local")
         return outcome
+
+    def prove(
+        self, user: Reference, proof: Proof, nonce: bytes, cnonce: bytes, client: Client
+    ) -> Awaitable[Answer]:
+        """See ``Service``."""
+        started = time.perf_counter()
+        request = Message(envelope=Envelope(), op_code=OpCode.LOGIN_KEY)
+        claim = Claim(user, proof, nonce, cnonce)
+        unix = self._clock.unix()
+        pending = logging_in(self._state, request, claim, client.connection, unix)
+        return self._settled(request, pending, client, started, lambda answer: answer)
+
+    def sign(self, octets: bytes) -> tuple[str, bytes] | None:
+        """See ``Service``."""
+        return None if self._signer is None else self._signer.sign(octets, CURRENT)
 
     def rejected(self, transport: str, reason: str) -> None:
         """Count a message or connection that a door turned away."""

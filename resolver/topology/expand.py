@@ -87,9 +87,11 @@ def expand(loaded: Loaded) -> Topology:
             )
         )
     troubles = [f"{loaded.source}: {reason}" for reason in _troubles(specs, file.cache)]
+    if bool(network.tls_certificate) != bool(network.tls_key):
+        troubles.append(f"{loaded.source}: network: tls_certificate and tls_key belong together")
     if troubles:
         raise ConfigError("\n".join(troubles))
-    return Topology(network.name, tuple(specs))
+    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key)
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:

@@ -93,10 +93,17 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All nodes of a network."""
+    """All nodes of a network.
+
+    Attributes:
+        tls_certificate, tls_key: PEM files of the operator's certificate; empty for one that the
+            network makes itself.
+    """
 
     name: str
     nodes: tuple[NodeSpec, ...]
+    tls_certificate: str = ""
+    tls_key: str = ""
 
     def node(self, name: str) -> NodeSpec:
         """The node called ``name``.

@@ -157,6 +157,10 @@ class NetworkModel(_Section):
     plain_passwords: StrictBool = Field(
         False, description="take passwords over plain HTTP, where others may read them"
     )
+    tls_certificate: str = Field(
+        "", description="PEM file of the certificate for HTTPS; else the network makes one"
+    )
+    tls_key: str = Field("", description="PEM file of its key")
     samples: StrictInt = Field(
         100, ge=0, description="sample records per enterprise of a new store"
     )

@@ -4,9 +4,11 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from resolver.model.site import Site
+from resolver.model.value import Reference
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
+from resolver.wire.proof import Proof
 
 
 class Service(Protocol):
@@ -29,6 +31,15 @@ class Service(Protocol):
 
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came in another form than a message."""
+
+    def prove(
+        self, user: Reference, proof: Proof, nonce: bytes, cnonce: bytes, client: Client
+    ) -> Awaitable[Answer]:
+        """Whether the client is ``user``, as it says and proves over both nonces; if so
+        ``client.connection`` is known as theirs from then on."""
+
+    def sign(self, octets: bytes) -> tuple[str, bytes] | None:
+        """(name of the hash algorithm, signature by the node's key); None if it has none."""
 
     def rejected(self, transport: str, reason: str) -> None:
         """Count what a door turned away: ``oversize``, ``timeout``, ``half-closed``,

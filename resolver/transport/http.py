@@ -6,6 +6,7 @@ Rules: a handler reads the request, asks the service, writes the answer; what is
 records is in ``http_changes``.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -22,6 +23,7 @@ from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
 from resolver.transport.http_changes import Changes, Parameters
+from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
 from resolver.transport.http_responses import (
     BadRequest,
@@ -30,8 +32,10 @@ from resolver.transport.http_responses import (
     preflight,
     redirect_to,
     unknown_method,
-    unsupported,
 )
+from resolver.transport.http_sessions import HttpSessions
+from resolver.transport.http_verifications import add_session_routes
+from resolver.transport.tls import TlsFiles, sniffing
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import RecordAnswer, ResolveRequest
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE, Envelope
@@ -68,37 +72,57 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
 
 @dataclass(frozen=True, slots=True)
 class HttpDoor:
-    """A bound socket that speaks HTTP."""
+    """A bound socket that speaks HTTP, and HTTPS if it has a certificate."""
 
     runner: web.AppRunner
+    server: asyncio.Server
 
     async def close(self) -> None:
         """Stop accepting, finish what is under way, close."""
+        self.server.close()
         await self.runner.cleanup()
 
 
-async def serve_http(service: Service, sock: socket.socket, *, passwords: bool = False) -> HttpDoor:
+async def serve_http(
+    service: Service,
+    sock: socket.socket,
+    *,
+    passwords: bool = False,
+    tls: TlsFiles | None = None,
+    sessions: HttpSessions | None = None,
+) -> HttpDoor:
     """Open a door on a bound TCP socket, IPv4 or IPv6.
 
     Args:
-        passwords: take them over plain HTTP (``http_changes``).
+        passwords: take credentials over plain HTTP (``http_identity``).
+        tls: the certificate for those who begin with TLS.
+        sessions: shared with the node's other doors.
     """
     runner = web.AppRunner(
-        make_app(service, passwords=passwords),
+        make_app(service, passwords=passwords, sessions=sessions),
         access_log=None,
         logger=_ServerLog(service),
         handle_signals=False,
         shutdown_timeout=5.0,
     )
     await runner.setup()
-    await web.SockSite(runner, sock, backlog=1024).start()
-    return HttpDoor(runner)
+    assert runner.server is not None
+    # uvloop and asyncio take any callable that makes protocols.
+    factory = sniffing(runner.server, tls, service)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(factory, sock=sock, backlog=1024)
+    return HttpDoor(runner, server)
 
 
-def make_app(service: Service, *, passwords: bool) -> web.Application:
+def make_app(
+    service: Service, *, passwords: bool, sessions: HttpSessions | None = None
+) -> web.Application:
     """The application behind the door."""
+    sessions = sessions or HttpSessions()
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors])
-    handlers = _Handlers(service, Changes(service, passwords=passwords))
+    identities = Identities(service, sessions, plain=passwords)
+    handlers = _Handlers(service, identities)
+    add_session_routes(app, service, identities)
     for path in ("/api/handles", "/api/handles/{handle:.*}"):
         app.router.add_route("*", path, handlers.handles)
     app.router.add_route("*", "/api/site", handlers.site)
@@ -139,9 +163,10 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 class _Handlers:
     """What the routes of one node do."""
 
-    def __init__(self, service: Service, changes: Changes) -> None:
+    def __init__(self, service: Service, identities: Identities) -> None:
         self._service: Final = service
-        self._changes: Final = changes
+        self._identities: Final = identities
+        self._changes: Final = Changes(service, identities)
 
     async def handles(self, request: web.Request) -> web.StreamResponse:
         """``/api/handles/H``."""
@@ -173,7 +198,7 @@ class _Handlers:
         callback = _last(parameters, "callback")
         if callback is not None and not _CALLBACK.fullmatch(callback):
             raise BadRequest(f"{callback!r} is no name of a JavaScript function")
-        client = await self._changes.client(
+        client = await self._identities.client(
             request, trace=_switch(parameters, "trace", default=False)
         )
         if not isinstance(client, Client):
@@ -186,7 +211,7 @@ class _Handlers:
             shown["trace"] = trace_to_json(self._service.name, answer)
         return json_response(
             shown,
-            http_status(answer.code, secure=self._changes.takes_passwords(request)),
+            http_status(answer.code, secure=self._identities.taken(request)),
             pretty=_switch(parameters, "pretty", default=False),
             callback=callback,
         )
@@ -211,7 +236,8 @@ class _Handlers:
             return preflight(request)
         if request.match_info.get("prefix"):
             if request.method in ("POST", "DELETE"):
-                return unsupported("homing prefixes")
+                prefix = _handle_in(request, "/api/prefixes")
+                return await self._changes.home(request, prefix)
             return json_response(
                 {
                     "responseCode": int(ResponseCode.PROTOCOL_ERROR),

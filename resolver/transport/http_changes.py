@@ -1,25 +1,22 @@
-"""Changing records over HTTP: PUT, DELETE and lists below ``/api/handles`` (docs/protocol.md §13).
+"""Changing records over HTTP: PUT, DELETE and lists below ``/api/handles``, and prefixes that
+come and go (docs/protocol.md §13).
 
 Rules: a request becomes a message of the protocol and is answered by the node like any other; here
-is only what HTTP says differently. Who asks says so with a name and a password (Basic), which is a
-login for this one request. Plain HTTP shows a password to everybody on the way, so it is taken
-only where the configuration allows it; otherwise such a request counts as one without.
+is only what HTTP says differently. Who asks is found out by ``http_identity``.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
 from aiohttp import web
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import WireError
-from resolver.model.handle import prefix_handle
+from resolver.model.handle import is_prefix_handle, prefix_handle
 from resolver.transport.door import Service
-from resolver.transport.http_responses import BadRequest, json_response, unauthenticated
+from resolver.transport.http_identity import Identities
+from resolver.transport.http_responses import BadRequest, json_response
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import (
     Body,
@@ -28,7 +25,6 @@ from resolver.wire.bodies import (
     HandlesAnswer,
     RecordRequest,
     RemoveRequest,
-    ResolveRequest,
 )
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -44,20 +40,12 @@ _VARIOUS: Final = "various"
 _MAX_PAGE: Final = 10_000
 
 
-class _Identity:
-    """Stands for one request where a login is bound to a connection."""
-
-
 class Changes:
     """What changes records, for one node."""
 
-    def __init__(self, service: Service, *, passwords: bool) -> None:
-        """
-        Args:
-            passwords: take them over plain HTTP.
-        """
+    def __init__(self, service: Service, identities: Identities) -> None:
         self._service: Final = service
-        self._passwords: Final = passwords
+        self._identities: Final = identities
 
     async def put(
         self, request: web.Request, handle: str, parameters: Parameters
@@ -89,7 +77,7 @@ class Changes:
         """The handles of ``prefix=``; ``page=`` (from 0) and ``pageSize=`` choose some."""
         prefix = parameters["prefix"][-1]
         page, size = (_number(parameters, name) for name in ("page", "pageSize"))
-        client = await self.client(request)
+        client = await self._identities.client(request)
         if isinstance(client, web.Response):
             return client
         body = HandleRequest(prefix_handle(prefix))
@@ -107,10 +95,20 @@ class Changes:
             names = names[page * size : (page + 1) * size]
         return json_response({**shown, "handles": list(names)}, 200)
 
+    async def home(self, request: web.Request, prefix: str) -> web.StreamResponse:
+        """A prefix comes (POST), or goes (DELETE)."""
+        operation = OpCode.HOME_PREFIX if request.method == "POST" else OpCode.UNHOME_PREFIX
+        client = await self._identities.client(request)
+        if isinstance(client, web.Response):
+            return client
+        handle = prefix if is_prefix_handle(prefix) else prefix_handle(prefix)
+        answer = await self._ask(operation, HandleRequest(handle), _FLAGS, client)
+        return self._response(request, prefix, answer, 200)
+
     async def _change(
         self, request: web.Request, operation: OpCode, body: Body, flags: int = 0
     ) -> web.StreamResponse:
-        client = await self.client(request)
+        client = await self._identities.client(request)
         if isinstance(client, web.Response):
             return client
         answer = await self._ask(operation, body, _FLAGS | flags, client)
@@ -123,60 +121,19 @@ class Changes:
     ) -> web.StreamResponse:
         if isinstance(answer.body, HandleAnswer) and answer.body.handle is not None:
             handle = answer.body.handle
-        status = http_status(answer.code, reading=False, secure=self.takes_passwords(request))
+        status = http_status(answer.code, reading=False, secure=self._identities.taken(request))
         if answer.code == ResponseCode.SUCCESS:
             status = success
         shown = answer_to_json(handle, answer)
         shown.pop("values", None)
         if status == 401:
-            return unauthenticated(shown)
+            return self._identities.challenge(shown)
         return json_response(shown, status)
-
-    def takes_passwords(self, request: web.Request) -> bool:
-        """Whether somebody who asks like this may say who they are."""
-        return self._passwords or request.secure
-
-    async def client(self, request: web.Request, *, trace: bool = False) -> Client | web.Response:
-        """Who asks; or the response to a name and password that are not right."""
-        peer = request.transport.get_extra_info("peername") if request.transport else None
-        host, port = peer[:2] if peer else ("", 0)
-        header = request.headers.get("Authorization")
-        if header is None or not self.takes_passwords(request):
-            return Client("http", host, port, trace=trace)
-        client = Client("http", host, port, trace=trace, connection=_Identity())
-        try:
-            login = _login_of(header)
-        except (ValueError, UnicodeDecodeError):
-            return unauthenticated(None, "the Authorization header cannot be read")
-        answer = await self._ask(OpCode.LOGIN_PASSWORD, login, _FLAGS, client)
-        if answer.code != ResponseCode.SUCCESS:
-            return unauthenticated(None, "Identity not verified")
-        return client
 
     async def _ask(self, operation: OpCode, body: Body, flags: int, client: Client) -> Answer:
         message = Message(envelope=Envelope(), op_code=operation, flags=flags, body=body)
         outcome: Answer | Awaitable[Answer] = self._service.ask(message, client)
         return outcome if isinstance(outcome, Answer) else await outcome
-
-
-def _login_of(header: str) -> ResolveRequest:
-    """The login that ``Basic`` and base64 of ``index:handle`` (percent-encoded), a colon and a
-    password stand for.
-
-    Raises:
-        ValueError: it is not of this form.
-    """
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        raise ValueError(f"{scheme} is not Basic")
-    try:
-        name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None
-    index, second, handle = unquote(name).partition(":")
-    if not colon or not second or not (index.isascii() and index.isdecimal() and len(index) < 10):
-        raise ValueError("no index, handle and password")
-    return ResolveRequest(handle, (int(index),), (password,))
 
 
 async def _json_of(request: web.Request) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import ResolverError
@@ -26,7 +27,11 @@ def json_response(
     callback: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """JSON with CORS headers; as a call of ``callback`` if one is named (JSONP)."""
+    """JSON with CORS headers; as a call of ``callback`` if one is named (JSONP).
+
+    Args:
+        headers: more of them; a ``CIMultiDict`` may have one several times.
+    """
     layout: dict[str, Any] = {"indent": 2} if pretty else {"separators": (",", ":")}
     text = json.dumps(shown, ensure_ascii=False, **layout)
     media_type = _JSON
@@ -37,27 +42,19 @@ def json_response(
     return web.Response(
         body=text.encode("utf-8", "backslashreplace"),
         status=status,
-        headers={
-            "Content-Type": media_type,
-            "Access-Control-Allow-Origin": "*",
-            "X-Content-Type-Options": "nosniff",
-            **(headers or {}),
-        },
+        headers=CIMultiDict(
+            [
+                ("Content-Type", media_type),
+                ("Access-Control-Allow-Origin", "*"),
+                ("X-Content-Type-Options", "nosniff"),
+                *(headers or {}).items(),
+            ]
+        ),
     )
 
 
 class BadRequest(ResolverError):
     """A request that cannot be read; the text says why."""
-
-
-def unauthenticated(shown: Mapping[str, object] | None, error: str = "") -> web.Response:
-    """401: who asks has to say who they are; without content where what they said is not true."""
-    headers = {"WWW-Authenticate": 'Basic realm="handle"'}
-    if error:
-        headers["WWW-Authenticate"] += f', error="{error}"'
-    if shown is None:
-        return web.Response(status=401, headers=headers)
-    return json_response(shown, 401, headers=headers)
 
 
 def preflight(request: web.Request) -> web.Response:
@@ -69,17 +66,6 @@ def preflight(request: web.Request) -> web.Response:
             "Access-Control-Allow-Methods": _METHODS,
             "Access-Control-Allow-Headers": _CORS_HEADERS,
         }
-    )
-
-
-def unsupported(what: str) -> web.Response:
-    """501 for what the protocol has and this door does not offer yet."""
-    return json_response(
-        {
-            "responseCode": int(ResponseCode.NOT_SUPPORTED),
-            "message": f"{what} over HTTP is not offered by this version",
-        },
-        501,
     )
 
 

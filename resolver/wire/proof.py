@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from resolver.wire.cursor import Reader, Writer
 from resolver.wire.message import Digest
+from resolver.wire.typed import PublicKey
 from resolver.wire.version import Version
 
 PUBLIC_KEY: Final = "HS_PUBKEY"
@@ -44,10 +45,28 @@ class Pbkdf2Proof:
     mac: bytes
 
 
-Proof: TypeAlias = SignatureProof | MacProof | Pbkdf2Proof
+@dataclass(frozen=True, slots=True)
+class PasswordProof:
+    """The secret itself; it never travels in a challenge answer."""
+
+    secret: bytes
 
 
-def decode_proof(auth_type: str, octets: bytes, version: Version) -> Proof:
+@dataclass(frozen=True, slots=True)
+class PossessionProof:
+    """Whoever made the connection has shown to TLS that they have the private half of ``public``;
+    it never travels either."""
+
+    public: PublicKey
+
+
+WireProof: TypeAlias = SignatureProof | MacProof | Pbkdf2Proof
+"""What a challenge answer may carry."""
+
+Proof: TypeAlias = WireProof | PasswordProof | PossessionProof
+
+
+def decode_proof(auth_type: str, octets: bytes, version: Version) -> WireProof:
     """The proof in a challenge answer of ``version``.
 
     Raises:
@@ -64,7 +83,7 @@ def decode_proof(auth_type: str, octets: bytes, version: Version) -> Proof:
     return MacProof(code, reader.rest())
 
 
-def encode_proof(proof: Proof) -> bytes:
+def encode_proof(proof: WireProof) -> bytes:
     """The octets of ``proof``."""
     writer = Writer()
     match proof:

@@ -93,6 +93,10 @@ class RecordedNetwork:
         """The state of the node that was recorded at a port."""
         return self._states[list(NODES).index(recorded)]
 
+    def service(self, recorded: int) -> NodeService:
+        """The node that was recorded at a port, for another door."""
+        return self._services[recorded]
+
     def forget(self) -> None:
         """Everything as at the start, so that no answer depends on what was asked before."""
         for state, node in zip(self._states, NODES.values(), strict=True):
