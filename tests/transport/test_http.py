@@ -137,7 +137,7 @@ async def test_what_is_refused(browser: Browser, path: str, status: int, code: i
         ("PUT", MOTOR, 400),
         ("DELETE", MOTOR, 403),
         ("PATCH", MOTOR, 501),
-        ("POST", "/api/prefixes/88.1", 501),
+        ("POST", "/api/prefixes/88.1", 403),
         ("GET", "/api/prefixes/88.1", 405),
         ("DELETE", "/api/site", 501),
         ("POST", "/api/prefixes", 501),
