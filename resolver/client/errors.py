@@ -71,7 +71,15 @@ _REASONS: Final = {
     ResponseCode.RECURSION_TOO_HIGH: "too many servers passed the question on",
     ResponseCode.INVALID_HANDLE: "the server holds it for an invalid handle",
     ResponseCode.AUTHENTICATION_NEEDED: "the values need authentication",
-    ResponseCode.INSUFFICIENT_PERMISSION: "nobody may read these values",
+    ResponseCode.INSUFFICIENT_PERMISSION: "not even administrators may do this",
+    ResponseCode.HANDLE_EXISTS: "it exists already",
+    ResponseCode.VALUE_EXISTS: "there are two values of one index",
+    ResponseCode.INVALID_VALUE: "a value is not valid",
+    ResponseCode.INVALID_ADMIN: "this user is no administrator of it, or has not the right",
+    ResponseCode.AUTHENTICATION_FAILED: "the key is not that of this user",
+    ResponseCode.REGISTRATION_LIMIT: "its prefix has no room for more identifiers",
+    ResponseCode.PREFIX_LIMIT: "the node has no room for more prefixes",
+    ResponseCode.DAILY_REQUEST_LIMIT: "too many requests today",
 }
 
 _KINDS: Final[dict[int, type[ResolutionError]]] = {

@@ -18,6 +18,11 @@ from resolver.telemetry.counters import Counters
 _log: Final = logging.getLogger(__name__)
 
 
+MAX_BATCH: Final = 5000
+"""Changes of one transaction, about."""
+
+MAX_GATHER_S: Final = 0.01
+
 Heard = Callable[[bool | StoreError], None]
 """Told whether a change was made, or why it could not be."""
 
@@ -75,9 +80,19 @@ class Writer:
         if self._running is not None:
             await self._running
 
+    async def _gather(self) -> None:
+        """Wait as long as more changes come with every turn of the loop, a few milliseconds at
+        most: the thread that writes and the loop that reads requests hinder each other, so it is
+        better for both to write many at once."""
+        until, seen = time.perf_counter() + MAX_GATHER_S, 0
+        while seen < len(self._waiting) < MAX_BATCH and time.perf_counter() < until:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
+
     async def _run(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 batch, self._waiting = self._waiting, []
                 changes = [change for change, _ in batch]
                 made: list[bool] | StoreError
