@@ -13,6 +13,7 @@ checked here; a refusal is a text that says what is wrong.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
@@ -23,6 +24,7 @@ from resolver.registry import applications
 from resolver.registry.applications import application_from
 from resolver.server.clock import Clock
 from resolver.server.family import Family, report_from, routes_from
+from resolver.server.notes import Notes
 
 Method = Callable[[str, list[Any]], Any | Awaitable[Any]]
 
@@ -41,6 +43,7 @@ class NodeControl:
         self._state: Final = state
         self._family: Final = family
         self._clock: Final = clock
+        self._notes: Final = Notes(state.name, logging.INFO)
         self._methods: Final[dict[str, Method]] = {
             "heartbeat": self._heartbeat,
             "routes": self._routes,
@@ -50,6 +53,11 @@ class NodeControl:
             "prefix.approve": self._approve,
             "prefix.reject": self._reject,
         }
+
+    def turned_away(self, kind: str, reason: str) -> None:
+        """See ``Control``."""
+        self._state.counters.rejected("control", kind)
+        self._notes.note(f"closed a control connection: {reason}", self._clock.now())
 
     def call(self, peer: str, method: str, params: list[Any]) -> Any | Awaitable[Any]:
         """See ``Control``."""

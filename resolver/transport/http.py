@@ -7,24 +7,32 @@ records is in ``http_changes``.
 """
 
 import asyncio
-import json
 import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from resolver.model.codes import OpCode, OpFlag, ResponseCode
+from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
-from resolver.transport.http_changes import Changes, Parameters
+from resolver.transport.http_changes import Changes
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
+from resolver.transport.http_requests import (
+    Parameters,
+    client_of,
+    handle_in,
+    last,
+    parameters_of,
+    question,
+    settled,
+    switch,
+)
 from resolver.transport.http_responses import (
     BadRequest,
     html_response,
@@ -36,10 +44,9 @@ from resolver.transport.http_responses import (
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.http_verifications import add_session_routes
 from resolver.transport.tls import TlsFiles, sniffing
-from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import RecordAnswer, ResolveRequest
-from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE, Envelope
-from resolver.wire.message import Message
+from resolver.wire.answer import Client
+from resolver.wire.bodies import RecordAnswer
+from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE
 from resolver.wire.rest import http_status, site_to_json
 from resolver.wire.rest_answer import answer_to_json, reason_of, trace_to_json
 
@@ -174,8 +181,8 @@ class _Handlers:
             return preflight(request)
         if request.method not in ("GET", "HEAD", "POST", "PUT", "DELETE"):
             return unknown_method(request)
-        parameters = await _parameters(request)
-        handle = _handle_in(request, "/api/handles")
+        parameters = await parameters_of(request)
+        handle = handle_in(request, "/api/handles")
         if not handle and "prefix" in parameters and request.method == "GET":
             return await self._changes.listing(request, parameters)
         if not handle:
@@ -195,24 +202,24 @@ class _Handlers:
     async def _record(
         self, request: web.Request, handle: str, parameters: Parameters
     ) -> web.StreamResponse:
-        callback = _last(parameters, "callback")
+        callback = last(parameters, "callback")
         if callback is not None and not _CALLBACK.fullmatch(callback):
             raise BadRequest(f"{callback!r} is no name of a JavaScript function")
         client = await self._identities.client(
-            request, trace=_switch(parameters, "trace", default=False)
+            request, trace=switch(parameters, "trace", default=False)
         )
         if not isinstance(client, Client):
             return client
         # Who has said who they are wants what they may read.
-        message = _question(handle, parameters, public_only=client.connection is None)
-        answer = await _settled(self._service.ask(message, client))
+        message = question(handle, parameters, public_only=client.connection is None)
+        answer = await settled(self._service.ask(message, client))
         shown = answer_to_json(handle, answer)
         if client.trace:
             shown["trace"] = trace_to_json(self._service.name, answer)
         return json_response(
             shown,
             http_status(answer.code, secure=self._identities.taken(request)),
-            pretty=_switch(parameters, "pretty", default=False),
+            pretty=switch(parameters, "pretty", default=False),
             callback=callback,
         )
 
@@ -236,7 +243,7 @@ class _Handlers:
             return preflight(request)
         if request.match_info.get("prefix"):
             if request.method in ("POST", "DELETE"):
-                prefix = _handle_in(request, "/api/prefixes")
+                prefix = handle_in(request, "/api/prefixes")
                 return await self._changes.home(request, prefix)
             return json_response(
                 {
@@ -274,16 +281,16 @@ class _Handlers:
             return web.Response(
                 status=415, text=f"POST takes {MEDIA_TYPE} here, not {request.content_type}\n"
             )
-        outcome = self._service.receive(await request.read(), _client(request))
+        outcome = self._service.receive(await request.read(), client_of(request))
         messages = outcome if isinstance(outcome, list) else await outcome
         return web.Response(body=b"".join(messages), content_type=MEDIA_TYPE)
 
     async def redirect(self, request: web.Request) -> web.StreamResponse:
         """``GET /H``: to the URL of the record, or a page that shows the record."""
-        handle = asked = _handle_in(request, "")
+        handle = asked = handle_in(request, "")
         seen: set[str] = set()
         while True:
-            answer = await _settled(self._service.ask(_question(asked, {}), _client(request)))
+            answer = await settled(self._service.ask(question(asked, {}), client_of(request)))
             body = answer.body
             if not isinstance(body, RecordAnswer):
                 status = http_status(answer.code)
@@ -313,89 +320,3 @@ class _Handlers:
     async def health(self, request: web.Request) -> web.StreamResponse:
         """``GET /health``, for supervisors."""
         return json_response(self._service.health(), 200)
-
-
-# Requests
-
-
-async def _parameters(request: web.Request) -> Parameters:
-    """The query's parameters; for a POST those of its form or JSON body too."""
-    found: dict[str, list[str]] = {}
-    for name, value in request.query.items():
-        found.setdefault(name, []).append(value)
-    if request.method != "POST":
-        return found
-    if request.content_type == "application/x-www-form-urlencoded":
-        try:
-            form = await request.post()
-        except ValueError:
-            raise BadRequest("the body is no form of UTF-8 text") from None
-        for name, field in form.items():
-            found.setdefault(name, []).append(str(field))
-    elif request.content_type == "application/json":
-        try:
-            body = json.loads(await request.read() or b"{}")
-        except (ValueError, RecursionError):
-            raise BadRequest("the body is not JSON") from None
-        if not isinstance(body, dict):
-            raise BadRequest("the body is no JSON object of parameters")
-        for name, value in body.items():
-            items = value if isinstance(value, list) else [value]
-            found.setdefault(name, []).extend(
-                str(item).lower() if isinstance(item, bool) else str(item) for item in items
-            )
-    return found
-
-
-def _question(handle: str, parameters: Parameters, *, public_only: bool = True) -> Message:
-    indexes = []
-    for text in parameters.get("index", []):
-        if not text.removeprefix("-").isdecimal() or not -(2**31) <= int(text[:12]) < 2**31:
-            raise BadRequest(f'index: "{text}" is no 32-bit whole number')
-        indexes.append(int(text))
-    flags = 0
-    if _switch(parameters, "publicOnly", default=public_only):
-        flags |= OpFlag.PUBL
-    if _switch(parameters, "auth", default=False):
-        flags |= OpFlag.AUTH
-    if _switch(parameters, "doNotRefer", default=False):
-        flags |= OpFlag.DNRF
-    if _switch(parameters, "recurse", default=True):
-        flags |= OpFlag.RECU
-    return Message(
-        envelope=Envelope(),
-        op_code=OpCode.RESOLVE,
-        flags=flags,
-        body=ResolveRequest(handle, tuple(indexes), tuple(parameters.get("type", []))),
-    )
-
-
-def _handle_in(request: web.Request, below: str) -> str:
-    """The handle in the path, percent-decoded once; ``%2F`` is a slash like any other."""
-    raw = request.rel_url.raw_path.removeprefix(below).removeprefix("/")
-    octets = unquote_to_bytes(raw)
-    try:
-        return octets.decode()
-    except UnicodeDecodeError:
-        raise BadRequest("the handle is not UTF-8") from None
-
-
-def _client(request: web.Request) -> Client:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    host, port = peer[:2] if peer else ("", 0)
-    return Client("http", host, port)
-
-
-def _switch(parameters: Parameters, name: str, *, default: bool) -> bool:
-    """A yes-or-no parameter; its bare name means yes."""
-    text = _last(parameters, name)
-    return default if text is None else text.lower() not in ("false", "0", "no")
-
-
-def _last(parameters: Parameters, name: str) -> str | None:
-    values = parameters.get(name)
-    return values[-1] if values else None
-
-
-async def _settled(outcome: Answer | Awaitable[Answer]) -> Answer:
-    return outcome if isinstance(outcome, Answer) else await outcome

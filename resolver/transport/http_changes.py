@@ -6,7 +6,6 @@ is only what HTTP says differently. Who asks is found out by ``http_identity``.
 """
 
 import json
-from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from resolver.model.errors import WireError
 from resolver.model.handle import is_prefix_handle, prefix_handle
 from resolver.transport.door import Service
 from resolver.transport.http_identity import Identities
+from resolver.transport.http_requests import Parameters, settled, switch
 from resolver.transport.http_responses import BadRequest, json_response
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import (
@@ -32,8 +32,6 @@ from resolver.wire.rest import http_status, value_from_json
 from resolver.wire.rest_answer import answer_to_json
 from resolver.wire.rest_keys import JsonError
 from resolver.wire.values import ValueList
-
-Parameters = Mapping[str, list[str]]
 
 _FLAGS: Final = OpFlag.PUBL | OpFlag.CACR
 _VARIOUS: Final = "various"
@@ -52,12 +50,12 @@ class Changes:
     ) -> web.StreamResponse:
         """A new record, or values of one (``index=`` names them, or is ``various``)."""
         values = _values_of(await _json_of(request))
-        flags = OpFlag.OVRW if _is_yes(parameters, "overwrite", default=True) else 0
+        flags = OpFlag.OVRW if switch(parameters, "overwrite", default=True) else 0
         indexes = [text for text in parameters.get("index", []) if text != _VARIOUS]
         if indexes and {str(value) for value in values.indexes()} - set(indexes):
             raise BadRequest("Mismatched indexes in PUT request")
         operation = OpCode.ADD_VALUE if parameters.get("index") else OpCode.CREATE_HANDLE
-        if operation == OpCode.CREATE_HANDLE and _is_yes(parameters, "mintNewSuffix"):
+        if operation == OpCode.CREATE_HANDLE and switch(parameters, "mintNewSuffix", default=False):
             flags |= OpFlag.MINT
         return await self._change(request, operation, RecordRequest(handle, values), flags)
 
@@ -132,8 +130,7 @@ class Changes:
 
     async def _ask(self, operation: OpCode, body: Body, flags: int, client: Client) -> Answer:
         message = Message(envelope=Envelope(), op_code=operation, flags=flags, body=body)
-        outcome: Answer | Awaitable[Answer] = self._service.ask(message, client)
-        return outcome if isinstance(outcome, Answer) else await outcome
+        return await settled(self._service.ask(message, client))
 
 
 async def _json_of(request: web.Request) -> Any:
@@ -157,11 +154,6 @@ def _values_of(document: Any) -> ValueList:
         )
     except (JsonError, WireError) as error:
         raise BadRequest(str(error)) from None
-
-
-def _is_yes(parameters: Parameters, name: str, *, default: bool = False) -> bool:
-    values = parameters.get(name)
-    return values[-1].lower() not in ("false", "0", "no") if values else default
 
 
 def _number(parameters: Parameters, name: str) -> int | None:

@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from resolver.model.codes import ResponseCode
 from resolver.model.value import Reference
 from resolver.transport.door import Service
+from resolver.transport.http_requests import client_of
 from resolver.transport.http_responses import json_response
 from resolver.transport.http_sessions import HttpSession, HttpSessions, Identity
 from resolver.wire.answer import Client
@@ -84,21 +85,21 @@ class Identities:
 
     async def client(self, request: web.Request, *, trace: bool = False) -> Client | web.Response:
         """Who asks; or the response to credentials that are not right."""
-        nobody = _client(request, None, trace)
+        nobody = client_of(request, None, trace=trace)
         if not self.taken(request):
             return nobody
         header = request.headers.get("Authorization")
         if header is None:
-            return _client(request, await self._certified(request), trace)
+            return client_of(request, await self._certified(request), trace=trace)
         parameters = parameters_of(header)
         if parameters.get("clientCert") == "true":
-            return _client(request, await self._certified(request), trace)
+            return client_of(request, await self._certified(request), trace=trace)
         number = parameters.get("sessionId")
         session = None if number is None else self.sessions.get(number)
         if number is not None and session is None:
             return self.challenge(None, basic=False)
         if session is not None and "signature" not in parameters:
-            return _client(request, session if session.user else None, trace)
+            return client_of(request, session if session.user else None, trace=trace)
         try:
             asserted = asserted_by(header, parameters, session)
         except UnreadableError as error:
@@ -106,7 +107,7 @@ class Identities:
         if asserted is None:
             return nobody
         if await self.proves(asserted, session or (identity := Identity()), request):
-            return _client(request, session or identity, trace)
+            return client_of(request, session or identity, trace=trace)
         return self.challenge(None, session=session, error=NOT_VERIFIED, basic=session is None)
 
     async def proves(self, asserted: Asserted, identity: Identity, request: web.Request) -> bool:
@@ -116,7 +117,7 @@ class Identities:
             asserted.proof,
             asserted.nonce,
             asserted.cnonce,
-            _client(request, identity, trace=False),
+            client_of(request, identity, trace=False),
         )
         if answer.code != ResponseCode.SUCCESS:
             return False
@@ -294,12 +295,6 @@ def _number(parameters: Mapping[str, str], name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise UnreadableError(f"{name} is no whole number")
     return int(text)
-
-
-def _client(request: web.Request, identity: Identity | None, trace: bool) -> Client:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    host, port = peer[:2] if peer else ("", 0)
-    return Client("http", host, port, trace=trace, connection=identity)
 
 
 def _base64(octets: bytes) -> str:

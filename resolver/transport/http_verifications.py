@@ -1,7 +1,7 @@
 """``/api/sessions`` and ``/api/verifications`` (docs/protocol.md §13): saying once who one is, and
 checking what others say of themselves."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -20,9 +20,9 @@ from resolver.transport.http_identity import (
     signed_by_server,
     user_in,
 )
+from resolver.transport.http_requests import client_of, settled
 from resolver.transport.http_responses import BadRequest, json_response, preflight, unknown_method
 from resolver.transport.http_sessions import HttpSession
-from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import VerifiedAnswer, VerifyRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -95,11 +95,7 @@ class _Handlers:
             raise BadRequest("only proofs of secret keys can be verified")
         body = VerifyRequest(user.handle, user.index, nonce, cnonce, encode_proof(proof))
         message = Message(envelope=Envelope(), op_code=OpCode.VERIFY_CHALLENGE, body=body)
-        peer = request.transport.get_extra_info("peername") if request.transport else None
-        outcome: Answer | Awaitable[Answer] = self._service.ask(
-            message, Client("http", *(peer[:2] if peer else ("", 0)))
-        )
-        answer = outcome if isinstance(outcome, Answer) else await outcome
+        answer = await settled(self._service.ask(message, client_of(request)))
         if isinstance(answer.body, VerifiedAnswer):
             shown: Mapping[str, object] = {
                 "responseCode": int(ResponseCode.SUCCESS),

@@ -9,7 +9,6 @@ as they come in, and may overlap while they wait.
 """
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable
 from typing import Any, Final, Protocol
@@ -25,8 +24,6 @@ MAX_UNKNOWN_FRAME: Final = 1024
 MAX_WAITING: Final = 100
 """Calls of one connection that are not answered yet."""
 
-_log: Final = logging.getLogger(__name__)
-
 
 class Control(Protocol):
     """What a node does when another one, or an operator, calls."""
@@ -38,6 +35,10 @@ class Control(Protocol):
     @property
     def secret(self) -> bytes:
         """What all nodes of the network know."""
+
+    def turned_away(self, kind: str, reason: str) -> None:
+        """Count and log a connection that is closed for what came over it, ``malformed`` or
+        ``unproved``."""
 
     def call(self, peer: str, method: str, params: list[Any]) -> Any | Awaitable[Any]:
         """The result of ``method``; raises ResolverError if there is none, with the reason."""
@@ -79,7 +80,7 @@ class ControlConnection(asyncio.Protocol):
                     raise WireError("a result that nobody asked for")
                 self._answer(frame)
         except WireError as error:
-            _log.info("%s: closed a control connection: %s", self._control.name, error)
+            self._control.turned_away("malformed", str(error))
             self.close()
 
     def close(self) -> None:
@@ -123,7 +124,7 @@ class ControlConnection(asyncio.Protocol):
                     if self._timer is not None:
                         self._timer.cancel()
                     return Result(call.number, None, True)
-        _log.warning("%s: a control connection without the network's secret", control.name)
+        control.turned_away("unproved", "no proof of the network's secret")
         asyncio.get_running_loop().call_soon(self.close)
         return Result(call.number, "prove first that you know the network's secret")
 
@@ -138,5 +139,5 @@ class ControlConnection(asyncio.Protocol):
             self._transport.write(encode_result(result))
 
     def _too_late(self) -> None:
-        _log.info("%s: a control connection proved nothing in time", self._control.name)
+        self._control.turned_away("unproved", "no proof within a few seconds")
         self.close()

@@ -33,7 +33,7 @@ GOOD = "88.901.1/000001"
 
 EXPECTED_LINES = re.compile(
     r"^[-0-9:, ]+ INFO \S+: (malformed message from 127\.0\.0\.1 over (udp|tcp): "
-    r"|\d+ prefix records brought up to date)"
+    r"|closed a control connection: |\d+ prefix records brought up to date)"
     # A mutated name is resolved, and what that comes to is no defect of the node.
     r"|^[-0-9:, ]+ WARNING \S+: (nobody answered for|a referral for) "
 )

@@ -25,7 +25,11 @@ class Control:
     name: str = "works"
     secret: bytes = SECRET
     heard: list[tuple[str, str]] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def turned_away(self, kind: str, reason: str) -> None:
+        self.away.append(kind)
 
     def call(self, peer: str, method: str, params: list[Any]) -> Any:
         self.heard.append((peer, method))
@@ -109,6 +113,7 @@ async def test_who_does_not_prove_it_is_turned_away(service: Echo, door: tuple[T
         assert "prove first" in (frames[-1].error or "")
         writer.close()
     assert service.control.heard == []
+    assert service.control.away == ["unproved"] * 5
 
 
 @pytest.mark.parametrize(
@@ -120,10 +125,13 @@ async def test_who_does_not_prove_it_is_turned_away(service: Echo, door: tuple[T
         encode_result(Result(1, None, 1)),
     ],
 )
-async def test_rubbish_closes_the_connection(door: tuple[TcpDoor, int], octets: bytes):
+async def test_rubbish_closes_the_connection(
+    service: Echo, door: tuple[TcpDoor, int], octets: bytes
+):
     reader, writer = await asyncio.open_connection("127.0.0.1", door[1])
     writer.write(octets)
     assert await reader.read() == b""
+    assert service.control.away == ["malformed"]
     writer.close()
 
 
