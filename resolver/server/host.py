@@ -1,7 +1,6 @@
 """A process that runs some nodes of the network until it is told to stop."""
 
 import asyncio
-import gc
 import logging
 import signal
 from contextlib import AsyncExitStack
@@ -17,6 +16,7 @@ from resolver.node.state import NodeState
 from resolver.resolution import Limits
 from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
+from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
 from resolver.server.family import Family
 from resolver.server.keys import NetworkKey, load_or_make_key
@@ -34,9 +34,6 @@ from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
 
 _log: Final = logging.getLogger(__name__)
-
-_YOUNG_OBJECTS: Final = 50_000
-"""Allocations between two collections of the youngest; a few megabytes."""
 
 
 def run_host(plan: HostPlan) -> int:
@@ -61,18 +58,9 @@ async def _run(plan: HostPlan) -> None:
         for name in plan.names:
             await _start_node(plan, plan.topology.node(name), key, running)
             plan.ready(name)
-        _spare_collections()
+        running.callback(Collector().close)
         await stop.wait()
         _log.info("stopping %d nodes", len(plan.names))
-
-
-def _spare_collections() -> None:
-    """Look for garbage in cycles less often: a burst of requests is a burst of young objects, all
-    of them referred to, and looking through them again and again costs a node under load a fifth
-    of its CPU. Whatever is not in a cycle is freed at once as ever."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 async def _start_node(
