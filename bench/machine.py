@@ -17,3 +17,11 @@ def machine_line() -> str:
         f"{processor}, {cores} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}"
     )
+
+
+def pin(server: int, client: int) -> None:
+    """Keep the processes of these ids, and their threads, on two cores, if there are two."""
+    cores = sorted(os.sched_getaffinity(0))
+    for pid, core in ((server, cores[0]), (client, cores[-1])):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
