@@ -41,7 +41,7 @@ def prefix_handle(prefix: str) -> str:
 
 def is_prefix_handle(handle: str) -> bool:
     """Whether ``handle`` is the handle of a prefix (``0.NA/…``, in any case)."""
-    return handle[:5].upper() == NA
+    return handle.startswith("0.") and handle[2:5].upper() == "NA/"
 
 
 def described_prefix(handle: str) -> str:

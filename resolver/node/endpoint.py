@@ -5,7 +5,6 @@ Wraps a ``Node`` in the message layer: decodes requests, answers malformed ones,
 (docs/protocol.md §2, §4, §6, §8). Still no sockets and no clock.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -62,12 +61,20 @@ class Replied:
 
 @dataclass(slots=True)
 class Waiting:
-    """A request whose answer has to be resolved first; ``encode(answer, unix_now)`` turns the
-    answer into what to send back."""
+    """A request whose answer has to be resolved first."""
 
     request: Message
     pending: Pending
-    encode: Callable[[Answer, int], list[bytes]]
+    _endpoint: "Endpoint"
+    _octets: bytes
+    _session: Session | None
+    _sealed: bool
+
+    def encode(self, answer: Answer, unix_now: int) -> list[bytes]:
+        """What to send back, once there is an answer."""
+        return self._endpoint.encode(
+            self.request, self._octets, answer, unix_now, self._session, self._sealed
+        )
 
 
 @dataclass(slots=True)
@@ -109,19 +116,15 @@ class Endpoint:
             session = session or self._sessions.get(request.envelope.session_id, unix_now)
             refusal = _refusal_of(request, octets, session)
             if refusal is not None:
-                messages = self._encode(request, octets, refusal, unix_now, session, sealed)
+                messages = self.encode(request, octets, refusal, unix_now, session, sealed)
                 return Replied(request, refusal, messages)
             if session is not None:
                 # What is known of a client is known of its session, on whatever connection.
                 client = replace(client, connection=session)
         outcome = self.ask(request, client, now, unix_now)
         if isinstance(outcome, Pending):
-            return Waiting(
-                request,
-                outcome,
-                lambda answer, unix: self._encode(request, octets, answer, unix, session, sealed),
-            )
-        messages = self._encode(request, octets, outcome, unix_now, session, sealed)
+            return Waiting(request, outcome, self, octets, session, sealed)
+        messages = self.encode(request, octets, outcome, unix_now, session, sealed)
         return Replied(request, outcome, messages)
 
     def ask(self, request: Message, client: Client, now: float, unix_now: int) -> Outcome:
@@ -155,7 +158,7 @@ class Endpoint:
         clear = replace(envelope, encrypted=False)
         return session, encode_envelope(clear, len(payload)) + payload
 
-    def _encode(
+    def encode(
         self,
         request: Message,
         octets: bytes,
@@ -164,7 +167,8 @@ class Endpoint:
         session: Session | None,
         sealed: bool,
     ) -> list[bytes]:
-        """The reply messages: one, or as many as a long list of handles takes (§3, op 105)."""
+        """The reply messages to a request, whose message in the clear ``octets`` are: one, or as
+        many as a long list of handles takes (§3, op 105)."""
         body = answer.body
         if not isinstance(body, HandlesAnswer):
             return [self._encode_one(request, octets, answer, unix_now, session, sealed)]

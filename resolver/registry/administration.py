@@ -30,9 +30,9 @@ from resolver.model.value import Reference
 from resolver.registry import edits
 from resolver.registry.edits import Edit, Refusal
 from resolver.registry.identity import Claim, Holdings, fetched, proved, refused
+from resolver.registry.permits import Permit
 from resolver.registry.rights import administrators, is_same_key, may
-from resolver.resolution import Commit, Plan, Process, Routes, Stop, Work
-from resolver.storage.base import Change
+from resolver.resolution import Commit, Outcome, Plan, Process, Routes, Stop, Work
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import (
     Body,
@@ -70,7 +70,7 @@ _AFTER_PROOF: Final = frozenset(
 )
 """Refusals that only somebody who has proved who they are gets to see."""
 
-_LEAST_RIGHT: Final = {
+_LEAST_RIGHT: Final[dict[int, int]] = {
     OpCode.ADD_VALUE: AdminRight.ADD_VALUE,
     OpCode.REMOVE_VALUE: AdminRight.REMOVE_VALUE,
 }
@@ -143,7 +143,7 @@ class PublicChange(Process):
                 return edit
             if edit is None or not edit.public:
                 return refused(Refusal(ResponseCode.AUTHENTICATION_NEEDED))
-            if (yield from committed(edit, self._request.op_code, None)):
+            if _is_made((yield _commit(edit, self._request.op_code, None))):
                 return _done(self._request, edit)
         return _too_busy(self._request)
 
@@ -188,7 +188,8 @@ class Administration(Process):
         """See ``Process``."""
         for _ in range(MAX_ATTEMPTS):
             task = self._task()
-            yield from self._authorise(task)
+            if self._claim is not None or not self._is_permitted(task):
+                yield from self._authorise(task)
             if isinstance(task.outcome, str):
                 return (yield from self._listed(task.outcome))
             if isinstance(task.outcome, Answer):
@@ -199,13 +200,21 @@ class Administration(Process):
                 no_room = self._holdings.quotas.refusal(self._handle)
                 if no_room is not None:
                     return refused(no_room)
-            if (yield from self._committed(task.outcome)):
+            quotas, change = self._holdings.quotas, task.outcome.change
+            made = False
+            quotas.count(change)  # the room for a new record is taken before it is written
+            try:
+                made = _is_made((yield _commit(task.outcome, self._request.op_code, self._user)))
+            finally:
+                if not made:
+                    quotas.discount(change)
+            if made:
                 return _done(self._request, task.outcome)
         return _too_busy(self._request)
 
     def _task(self) -> _Task:
         request, handle = self._request, self._handle
-        op_code = OpCode(request.op_code)
+        op_code = request.op_code
         if op_code == OpCode.LIST_HANDLES:
             prefix = described_prefix(handle) if is_prefix_handle(handle) else prefix_of(handle)
             return _Task(prefix_handle(prefix), AdminRight.LIST_HANDLES, f"{prefix}/")
@@ -223,17 +232,6 @@ class Administration(Process):
             return _Task(ruled_by, _LEAST_RIGHT.get(op_code, 0), refused(edit))
         return _Task(self._ruler(edit), edit.rights, edit)
 
-    def _committed(self, edit: Edit) -> Plan[bool]:
-        """``committed``, with the room for a new record taken before it is written."""
-        quotas, made = self._holdings.quotas, False
-        quotas.count(edit.change)
-        try:
-            made = yield from committed(edit, self._request.op_code, self._user)
-        finally:
-            if not made:
-                quotas.discount(edit.change)
-        return made
-
     def _ruler(self, edit: Edit) -> str:
         return _parent_of(self._handle) if edit.change.before is None else self._handle
 
@@ -242,21 +240,25 @@ class Administration(Process):
         yield Work(lambda: names.extend(self._holdings.store.handles(start)))
         return Answer(ResponseCode.SUCCESS, HandlesAnswer(tuple(names)), authoritative=True)
 
+    def _is_permitted(self, task: _Task) -> bool:
+        """Whether it is known already that the user may do that."""
+        permits, generation = self._holdings.permits, self._holdings.store.generation()
+        return permits.holds(_permit(self._user, task), generation, self.now)
+
     def _authorise(self, task: _Task) -> Plan[None]:
         """Ends the plan unless the user is an administrator, and the claim is true."""
         user, holdings = self._user, self._holdings
-        permit = (user, task.ruled_by or "", task.rights)
         generation = holdings.store.generation()
-        if holdings.permits.holds(permit, generation, self.now) or any(
-            is_same_key(user, known) for known in holdings.administrators
+        if (
+            task.ruled_by is not None
+            and not self._is_permitted(task)
+            and not any(is_same_key(user, known) for known in holdings.administrators)
         ):
-            pass
-        elif task.ruled_by is not None:
             record = yield from self._found(task.ruled_by, 0)
             admins = () if record is None else administrators(record)
             if not (yield from may(user, admins, task.rights, self._found)):
                 raise Stop(refused(Refusal(ResponseCode.INVALID_ADMIN)))
-            holdings.permits.add(permit, generation, self.now)
+            holdings.permits.add(_permit(user, task), generation, self.now)
         if self._claim is not None:
             yield from proved(self, self._claim, self._holdings, self._routes)
             self._claim = None
@@ -267,15 +269,21 @@ class Administration(Process):
         return fetched(self, handle, index, self._holdings, self._routes)
 
 
-def committed(edit: Edit, operation: int, user: Reference | None) -> Plan[bool]:
-    """Write the change of ``edit``, which ``user`` wants (None: anybody may); whether the record
-    still was as it was before.
+def _permit(user: Reference, task: _Task) -> Permit:
+    return (user.index, user.handle, task.ruled_by or "", task.rights)
 
-    Ends the plan if it cannot be written.
-    """
+
+def _commit(edit: Edit, operation: int, user: Reference | None) -> Commit:
+    """The step that writes the change of ``edit``, which ``user`` wants (None: anybody may)."""
     change = edit.change
-    name = "" if user is None else f"{user.index}:{user.handle}"
-    outcome = yield Commit(Change(change.handle, change.before, change.after, operation, name))
+    change.operation = operation
+    change.user = "" if user is None else f"{user.index}:{user.handle}"
+    return Commit(change)
+
+
+def _is_made(outcome: Outcome) -> bool:
+    """Whether the change was written: it is not if the record was no longer as it was before.
+    Ends the plan if it cannot be written."""
     if isinstance(outcome, StoreError):
         raise Stop(refused(Refusal(ResponseCode.ERROR, str(outcome))))
     return outcome is True
@@ -302,11 +310,11 @@ def _edit(request: Message, handle: str, before: ValueList | None, unix_now: int
 
 def _unfit(handle: str) -> Refusal | None:
     """Why no record may have this name."""
-    octets = encode_text(handle)
-    if len(octets) > MAX_HANDLE_OCTETS:
+    octets = len(handle) if handle.isascii() else len(encode_text(handle))
+    if octets > MAX_HANDLE_OCTETS:
         return Refusal(
             ResponseCode.INVALID_HANDLE,
-            f"the handle has {len(octets)} octets, at most {MAX_HANDLE_OCTETS} are allowed",
+            f"the handle has {octets} octets, at most {MAX_HANDLE_OCTETS} are allowed",
         )
     if not handle.isascii() and any("\ud800" <= character <= "\udfff" for character in handle):
         return Refusal(ResponseCode.INVALID_HANDLE, "the handle is not UTF-8")

@@ -46,16 +46,12 @@ class Refusal:
 
 def checked_values(values: ValueList) -> Refusal | None:
     """What is wrong with the values of a request, whatever they are to change."""
-    indexes = values.indexes()
-    for index in indexes:
-        if index < 1:
-            return Refusal(
-                ResponseCode.INVALID_VALUE, f"index {index} of a value: indexes start at 1"
-            )
-    if len(set(indexes)) < len(indexes):
-        twice = next(index for index in indexes if indexes.count(index) > 1)
-        return Refusal(ResponseCode.VALUE_EXISTS, f"two values of index {twice}")
-    return None
+    index = values.unfit_index()
+    if index is None:
+        return None
+    if index < 1:
+        return Refusal(ResponseCode.INVALID_VALUE, f"index {index} of a value: indexes start at 1")
+    return Refusal(ResponseCode.VALUE_EXISTS, f"two values of index {index}")
 
 
 def create(

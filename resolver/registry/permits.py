@@ -8,15 +8,13 @@ of times is looked up once for each transaction.
 
 from typing import Final
 
-from resolver.model.value import Reference
-
 LIFETIME_S: Final = 10.0
 """Seconds for which other nodes' records are believed without asking again."""
 
 MAX_PERMITS: Final = 1000
 
-Permit = tuple[Reference, str, int]
-"""A key, the handle whose administrators are meant, AdminRight bits."""
+Permit = tuple[int, str, str, int]
+"""Index and handle of a key, the handle whose administrators are meant, AdminRight bits."""
 
 
 class Permits:

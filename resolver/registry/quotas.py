@@ -29,6 +29,8 @@ class Quotas:
 
     def refusal(self, handle: str) -> Refusal | None:
         """Why there is no room for a new record called ``handle``."""
+        if not self._registrations and not self._prefixes:
+            return None
         if is_prefix_handle(handle):
             if self._prefixes and self._count(NA) >= self._prefixes:
                 return Refusal(

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from resolver.model.codes import ResponseCode
 from resolver.node.outcome import Pending
-from resolver.resolution import Ask, Commit, Done, Process, Reply, Step
+from resolver.resolution import Ask, Commit, Done, Outcome, Process, Reply, Step
 from resolver.server.clock import Clock
 from resolver.server.writer import Writer
 from resolver.telemetry.counters import Counters
@@ -40,9 +40,9 @@ class Driver:
     def __init__(
         self, upstream: Exchange, writer: Writer, clock: Clock, counters: Counters
     ) -> None:
+        self.writer: Final = writer
+        self.clock: Final = clock
         self._upstream: Final = upstream
-        self._writer: Final = writer
-        self._clock: Final = clock
         self._counters: Final = counters
         self._running: Final[dict[Hashable, asyncio.Task[Answer]]] = {}
         self._asking: Final[set[asyncio.Task[Answer]]] = set()
@@ -64,10 +64,7 @@ class Driver:
             return
         elif pending.key is None:
             self._alone += 1
-            process = pending.process()
-            self._advance(
-                process, pending, done, lambda: process.start(self._clock.now(), self._clock.unix())
-            )
+            _Single(self, pending, done).begin()
             return
         else:
             task = asyncio.get_running_loop().create_task(self._run(pending.process))
@@ -80,42 +77,22 @@ class Driver:
         while self._running or self._asking:
             tasks = [*self._running.values(), *self._asking]
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._writer.close()
+        await self.writer.close()
+
+    def ask(self, process: Process, step: Step, done: Callable[[Answer], None]) -> None:
+        """Go on with a process from ``step`` in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._run(lambda: process, step))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(lambda task: done(task.result()))
+
+    def end_single(self) -> None:
+        """One less of those that belong to one request alone is under way."""
+        self._alone -= 1
 
     def _settle(self, pending: Pending, task: asyncio.Task[Answer]) -> None:
         del self._running[pending.key]
-        pending.settle(task.result(), self._clock.now(), self._clock.unix())
-
-    def _advance(
-        self,
-        process: Process,
-        pending: Pending,
-        done: Callable[[Answer], None],
-        next_step: Callable[[], Step],
-    ) -> None:
-        """Take the next step of a process that belongs to one request alone."""
-        try:
-            step = next_step()
-        except Exception:
-            step = Done(_defect())
-        match step:
-            case Done():
-                self._alone -= 1
-                done(pending.finish(step.answer))
-            case Commit():
-                self._writer.submit(
-                    step.change,
-                    lambda outcome: self._advance(
-                        process, pending, done, lambda: process.resume(outcome, self._clock.now())
-                    ),
-                )
-            case _:
-                task = asyncio.get_running_loop().create_task(self._run(lambda: process, step))
-                self._asking.add(task)
-                task.add_done_callback(self._asking.discard)
-                task.add_done_callback(
-                    lambda task: self._advance(process, pending, done, lambda: Done(task.result()))
-                )
+        pending.settle(task.result(), self.clock.now(), self.clock.unix())
 
     async def _run(self, process: Callable[[], Process], step: Step | None = None) -> Answer:
         """Carry a process out to its end, from ``step`` on if it is under way."""
@@ -123,13 +100,57 @@ class Driver:
             return await drive(
                 process(),
                 self._upstream.exchange,
-                self._writer.commit,
-                now=self._clock.now,
-                unix_now=self._clock.unix,
+                self.writer.commit,
+                now=self.clock.now,
+                unix_now=self.clock.unix,
                 step=step,
             )
         except Exception:
             return _defect()
+
+
+class _Single:
+    """A process that belongs to one request alone, driven step by step.
+
+    An object, not a nest of functions: of bulk registrations thousands are under way at a time,
+    and each thing that one consists of is looked through by every search for garbage.
+    """
+
+    __slots__ = ("_done", "_driver", "_pending", "_process")
+
+    def __init__(self, driver: Driver, pending: Pending, done: Callable[[Answer], None]) -> None:
+        self._driver: Final = driver
+        self._pending: Final = pending
+        self._done: Final = done
+        self._process: Final = pending.process()
+
+    def begin(self) -> None:
+        """Take the first step."""
+        clock = self._driver.clock
+        try:
+            step = self._process.start(clock.now(), clock.unix())
+        except Exception:
+            step = Done(_defect())
+        self._take(step)
+
+    def _resume(self, outcome: Outcome) -> None:
+        try:
+            step = self._process.resume(outcome, self._driver.clock.now())
+        except Exception:
+            step = Done(_defect())
+        self._take(step)
+
+    def _take(self, step: Step) -> None:
+        if isinstance(step, Commit):
+            self._driver.writer.submit(step.change, self._resume)
+        elif isinstance(step, Done):
+            self._end(step.answer)
+        else:
+            self._driver.ask(self._process, step, self._end)
+
+    def _end(self, answer: Answer) -> None:
+        self._driver.end_single()
+        self._done(self._pending.finish(answer))
 
 
 def _defect() -> Answer:

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
@@ -57,7 +58,7 @@ class NodeService:
         self._node: Final = node
         self._state: Final = node.state
         self._counters: Final = node.state.counters
-        self._clock: Final = clock
+        self.clock: Final = clock
         self._endpoint: Final = Endpoint(node, signer)
         self._driver: Final = Driver(
             upstream, Writer(node.state.store, clock.unix, self._counters), clock, self._counters
@@ -70,32 +71,26 @@ class NodeService:
     def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages for one request message; awaitable when upstreams are to be asked."""
         started = time.perf_counter()
-        handled = self._endpoint.receive(octets, client, self._clock.now(), self._clock.unix())
+        handled = self._endpoint.receive(octets, client, self.clock.now(), self.clock.unix())
         if isinstance(handled, Waiting):
-            return self._settled(
-                handled.request,
-                handled.pending,
-                client,
-                started,
-                lambda answer: handled.encode(answer, self._clock.unix()),
-            )
+            return self._settled(handled.request, handled.pending, client, started, handled.encode)
         if isinstance(handled, Malformed):
             self._counters.rejected(client.transport, "malformed")
             self._malformed.note(
                 f"malformed message from {client.host} over {client.transport}: {handled.reason}",
-                self._clock.now(),
+                self.clock.now(),
             )
             return handled.messages
-        self._count(handled.request, handled.answer, client, started, "local")
+        self.count(handled.request, handled.answer, client, started, "local")
         return handled.messages
 
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came as HTTP."""
         started = time.perf_counter()
-        outcome = self._endpoint.ask(request, client, self._clock.now(), self._clock.unix())
+        outcome = self._endpoint.ask(request, client, self.clock.now(), self.clock.unix())
         if isinstance(outcome, Pending):
-            return self._settled(request, outcome, client, started, lambda answer: answer)
-        self._count(request, outcome, client, started, "local")
+            return self._settled(request, outcome, client, started, _as_it_is)
+        self.count(request, outcome, client, started, "local")
         return outcome
 
     def prove(
@@ -105,9 +100,9 @@ class NodeService:
         started = time.perf_counter()
         request = Message(envelope=Envelope(), op_code=OpCode.LOGIN_KEY)
         claim = Claim(user, proof, nonce, cnonce)
-        unix = self._clock.unix()
+        unix = self.clock.unix()
         pending = logging_in(self._state, request, claim, client.connection, unix)
-        return self._settled(request, pending, client, started, lambda answer: answer)
+        return self._settled(request, pending, client, started, _as_it_is)
 
     def sign(self, octets: bytes) -> tuple[str, bytes] | None:
         """See ``Service``."""
@@ -137,7 +132,7 @@ class NodeService:
             "role": self._state.role,
             "records": self._state.store.count(),
         }
-        children = self._family.children(self._clock.now()) if self._family else []
+        children = self._family.children(self.clock.now()) if self._family else []
         if children:
             told["children"] = {child.name: child.told() for child in children}
         return told
@@ -145,7 +140,7 @@ class NodeService:
     async def close(self) -> None:
         """Finish what is under way, and write down the figures."""
         await self._driver.close()
-        await self._tally.close(self._clock.unix())
+        await self._tally.close(self.clock.unix())
 
     def _settled(
         self,
@@ -153,29 +148,48 @@ class NodeService:
         pending: Pending,
         client: Client,
         started: float,
-        encode: Callable[[Answer], T],
+        encode: Callable[[Answer, int], T],
     ) -> asyncio.Future[T]:
-        """What ``encode`` makes of the answer to a request that takes several steps."""
+        """What ``encode(answer, unix_now)`` makes of the answer to a request that takes several
+        steps."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        def done(answer: Answer) -> None:
-            self._count(request, answer, client, started, "forwarded")
-            if not future.done():  # it is if who asked has left
-                future.set_result(encode(answer))
-
-        self._driver.begin(pending, done)
+        waiter = _Waiter(self, request, client, started, encode, future)
+        self._driver.begin(pending, waiter.hear)
         return future
 
-    def _count(
+    def count(
         self, request: Message, answer: Answer, client: Client, started: float, path: str
     ) -> None:
+        """Count an answered request; ``started`` as ``time.perf_counter`` says."""
         self._counters.request(
             request.op_code, client.transport, answer.code, path, time.perf_counter() - started
         )
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
-            self._tally.count(request.body.handle, answer.code, self._clock.unix())
+            self._tally.count(request.body.handle, answer.code, self.clock.unix())
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
-            self._failures.note(answer.body.message or "error", self._clock.now())
+            self._failures.note(answer.body.message or "error", self.clock.now())
+
+
+@dataclass(slots=True)
+class _Waiter(Generic[T]):
+    """Whoever waits for the answer to a request that takes several steps."""
+
+    service: NodeService
+    request: Message
+    client: Client
+    started: float
+    encode: Callable[[Answer, int], T]
+    future: asyncio.Future[T]
+
+    def hear(self, answer: Answer) -> None:
+        """This is the answer."""
+        self.service.count(self.request, answer, self.client, self.started, "forwarded")
+        if not self.future.done():  # it is if who asked has left
+            self.future.set_result(self.encode(answer, self.service.clock.unix()))
+
+
+def _as_it_is(answer: Answer, _: int) -> Answer:
+    return answer
 
 
 def _sources(state: NodeState) -> Sources:

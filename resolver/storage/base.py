@@ -106,7 +106,7 @@ class RecordStore(Protocol):
 def check_record(handle: str, values: ValueList) -> None:
     """Raise ``StoreError`` if this record could not be stored or answered."""
     try:
-        octets = len(encode_text(handle))
+        octets = len(handle) if handle.isascii() else len(encode_text(handle))
     except WireError:
         raise StoreError(f"the handle {handle!r} has characters that UTF-8 cannot carry") from None
     if not octets:
@@ -123,13 +123,12 @@ def check_record(handle: str, values: ValueList) -> None:
             f"{handle} has {len(values.octets)} octets of values, at most {MAX_RECORD_OCTETS} fit"
             " a message"
         )
-    indexes = values.indexes()
-    for index in indexes:
-        if index < 1:
-            raise StoreError(f"{handle} has a value of index {index}, indexes start at 1")
-    if len(set(indexes)) < len(indexes):
-        twice = next(index for index in indexes if indexes.count(index) > 1)
-        raise StoreError(f"{handle} has two values of index {twice}")
+    index = values.unfit_index()
+    if index is None:
+        return
+    if index < 1:
+        raise StoreError(f"{handle} has a value of index {index}, indexes start at 1")
+    raise StoreError(f"{handle} has two values of index {index}")
 
 
 def same(one: ValueList | None, other: ValueList | None) -> bool:

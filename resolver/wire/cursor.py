@@ -85,9 +85,21 @@ class Reader:
         start = self._take(count)
         return self._octets[start : start + count]
 
+    def skip(self, count: int) -> None:
+        """Count ``count`` octets as read."""
+        self._take(count)
+
     def bytes_(self) -> bytes:
         """Octets behind their u4 length."""
-        return self.raw(self.u4())
+        start = self.offset + 4
+        if start > self._end:
+            raise self.fail(f"4 octets expected, {self._end - self.offset} left")
+        end = start + int(_U4.unpack_from(self._octets, self.offset)[0])
+        if end > self._end:
+            self.offset = start
+            raise self.fail(f"{end - start} octets expected, {self._end - start} left")
+        self.offset = end
+        return self._octets[start:end]
 
     def text(self) -> str:
         """Text behind its u4 length in octets."""

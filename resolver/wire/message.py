@@ -23,15 +23,15 @@ from resolver.wire.envelope import (
     decode_envelope,
     encode_envelope,
 )
-from resolver.wire.shapes import OPERATIONS, read_reply, read_request, write_body
+from resolver.wire.shapes import OPERATIONS, encode_body, read_reply, read_request
 from resolver.wire.version import Version
 
 HEADER_OCTETS: Final = 24
 UNKNOWN_SERIAL: Final = 0xFFFF
 """Site serial of a client that does not know the site."""
 
-_HEADER: Final = Struct(">IIIHBBI")
-_LENGTH: Final = Struct(">I")
+_HEADER: Final = Struct(">IIIHBBII")
+NO_CREDENTIAL: Final = b"\0\0\0\0"
 _CODED_DIGESTS_SINCE: Final[Version] = (2, 1)
 _SHA256_SINCE: Final[Version] = (2, 7)
 _DIGEST_OCTETS: Final = {1: 16, 2: 20, 3: 32}
@@ -110,11 +110,11 @@ def decode_message(octets: bytes) -> Message:
             offset=len(octets),
             code=ResponseCode.PROTOCOL_ERROR,
         )
-    op_code, code, flags, serial, count, reserved, expiration = _HEADER.unpack_from(
+    op_code, code, flags, serial, count, reserved, expiration, length = _HEADER.unpack_from(
         octets, ENVELOPE_OCTETS
     )
     start = ENVELOPE_OCTETS + HEADER_OCTETS
-    body_end = start + _LENGTH.unpack_from(octets, start - 4)[0]
+    body_end = start + length
     if body_end > end:
         raise WireError(
             f"a body of {body_end - start} octets where {end - start} are left",
@@ -136,7 +136,7 @@ def decode_message(octets: bytes) -> Message:
         envelope, op_code, code, flags, serial, count, expiration, body, digest,
         None, reader.rest(), body_end < end, b"", reserved,
     )  # fmt: skip
-    if body_end < end:
+    if body_end < end and octets[body_end:end] != NO_CREDENTIAL:
         _read_end(message, Reader(octets, body_end, end))
     return message
 
@@ -172,20 +172,14 @@ def encode_message(message: Message) -> bytes:
     Raises:
         WireError: a field does not fit its place.
     """
-    writer = Writer()
-    digest = message.digest
-    if digest is not None and digest.code is not None:
-        writer.u1(digest.code).raw(digest.octets)
-    elif digest is not None and message.response_code != ResponseCode.AUTHENTICATION_NEEDED:
-        writer.bytes_(digest.octets)
-    write_body(writer, message.body)
-    if (
-        digest is not None
-        and digest.code is None
-        and message.response_code == ResponseCode.AUTHENTICATION_NEEDED
-    ):
-        writer.bytes_(digest.octets)
-    body = writer.raw(message.tail).octets()
+    digest, credential = message.digest, message.credential
+    body = encode_body(message.body)
+    if digest is not None or message.tail:
+        body = _with_digest(body, message)
+    end = NO_CREDENTIAL if message.has_credential_length else b""
+    if credential is not None:
+        end = Writer().bytes_(write_credential(credential)).octets()
+    payload = HEADER_OCTETS + len(body) + len(end) + len(message.slack)
     try:
         header = _HEADER.pack(
             message.op_code,
@@ -195,16 +189,24 @@ def encode_message(message: Message) -> bytes:
             message.recursion_count,
             message.reserved,
             message.expiration,
+            len(body),
         )
     except struct.error as error:
         raise WireError(f"no header: {error}", code=ResponseCode.ERROR) from None
-    end = Writer()
-    if message.credential is not None:
-        end.bytes_(write_credential(message.credential))
-    elif message.has_credential_length:
-        end.u4(0)
-    payload = b"".join((header, _LENGTH.pack(len(body)), body, end.raw(message.slack).octets()))
-    return encode_envelope(message.envelope, len(payload)) + payload
+    return b"".join((encode_envelope(message.envelope, payload), header, body, end, message.slack))
+
+
+def _with_digest(body: bytes, message: Message) -> bytes:
+    """The body with the digest where it belongs, and the tail."""
+    digest = message.digest
+    if digest is None:
+        return body + message.tail
+    if digest.code is not None:
+        return bytes((digest.code,)) + digest.octets + body + message.tail
+    coded = Writer().bytes_(digest.octets).octets()
+    if message.response_code == ResponseCode.AUTHENTICATION_NEEDED:
+        return body + coded + message.tail
+    return coded + body + message.tail
 
 
 def digest_of(octets: bytes, version: Version) -> Digest:

@@ -222,10 +222,12 @@ _WRITERS: Final[dict[type[Body], Callable[[Writer, Any], object]]] = {
 }
 
 
-def write_body(writer: Writer, body: Body) -> None:
-    """Append the octets of ``body``.
+def encode_body(body: Body) -> bytes:
+    """The octets of ``body``.
 
     Raises:
         WireError: a field does not fit its place.
     """
+    writer = Writer()
     _WRITERS[type(body)](writer, body)
+    return writer.octets()

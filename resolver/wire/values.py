@@ -27,7 +27,8 @@ _COUNT: Final = Struct(">I")
 _HEAD: Final = Struct(">iIBiBI")
 """index, timestamp, ttl type, ttl, permissions, length of the type."""
 
-_TIMESTAMP_AT: Final = 4
+_ZERO: Final = _COUNT.pack(0)
+_NEGATIVE: Final = _COUNT.pack(1 << 31)
 
 _SMALLEST: Final = 26
 """Octets of a value with an empty type, no data and no references."""
@@ -77,16 +78,15 @@ class ValueList(Sequence[HandleValue]):
         Raises:
             WireError: it is damaged, or longer than a record may be.
         """
-        start = reader.offset
+        octets = reader.behind(reader.offset)
         count = reader.count(_SMALLEST)
         if count > MAX_VALUES:
             raise reader.fail(f"{count} values, at most {MAX_VALUES} are allowed")
-        octets = reader.behind(start)
         try:
             offsets = _walk(octets, count)
         except struct.error:
             raise reader.fail(f"{count} values that go past the end") from None
-        reader.raw(offsets[-1] - 4)
+        reader.skip(offsets[-1] - 4)
         return cls(octets[: offsets[-1]], tuple(offsets))
 
     def __len__(self) -> int:
@@ -148,14 +148,35 @@ class ValueList(Sequence[HandleValue]):
 
     def stamped(self, unix_now: int) -> "ValueList":
         """The same values, changed at ``unix_now``."""
-        octets = bytearray(self.octets)
+        octets, stamp = bytearray(self.octets), _COUNT.pack(unix_now)
         for start in self._offsets[:-1]:
-            _COUNT.pack_into(octets, start + _TIMESTAMP_AT, unix_now)
+            octets[start + 4 : start + 8] = stamp
         return ValueList(bytes(octets), self._offsets)
 
     def indexes(self) -> list[int]:
         """The index of each value, in order."""
         return [_HEAD.unpack_from(self.octets, start)[0] for start in self._offsets[:-1]]
+
+    def unfit_index(self) -> int | None:
+        """The first index that is below 1, or that a value before has; None if there is none."""
+        if self._is_ascending():
+            return None
+        seen: set[int] = set()
+        for index in self.indexes():
+            if index < 1 or index in seen:
+                return index
+            seen.add(index)
+        return None
+
+    def _is_ascending(self) -> bool:
+        """Whether all indexes are above 0 and each above the one before, as of most lists."""
+        octets, last = self.octets, _ZERO
+        for start in self._offsets[:-1]:
+            index = octets[start : start + 4]
+            if index <= last:
+                return False
+            last = index
+        return last < _NEGATIVE  # as octets, the negative numbers sort behind all others
 
     def of_type(self, *types: str) -> Iterator[HandleValue]:
         """The values of one of ``types``, compared without ASCII case."""
