@@ -22,11 +22,8 @@ from resolver.wire.envelope import (
     decode_envelope,
     encode_envelope,
 )
-from resolver.wire.message import Message, decode_request, digest_of, encode_message
+from resolver.wire.message import LIFETIME_S, Message, decode_request, digest_of, encode_message
 from resolver.wire.version import CURRENT, code_for, reply_version
-
-LIFETIME_S: Final = 43200
-"""How long a message stays valid: 12 hours, as every implementation of the field sets it."""
 
 HANDLES_PER_MESSAGE: Final = 50
 """Of a list; all messages but the last say that more follow."""

@@ -9,16 +9,27 @@ record; each gets its own selection of it.
 from dataclasses import replace
 from typing import Final
 
-from resolver.cache.records import NEGATIVE_CODES, CachedRecord
+from resolver.cache.records import NEGATIVE_CODES, CachedRecord, State
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.handle import canonical, described_prefix, fold, is_prefix_handle, prefix_of
 from resolver.node.outcome import Outcome, Pending, refusal
 from resolver.node.selection import select, wants_public_only
 from resolver.node.state import NodeRoutes, NodeState
 from resolver.resolution import Question, Resolution
-from resolver.wire.answer import Answer, Client
+from resolver.wire.answer import CACHED, Answer, Client
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.message import Message
+
+STALE_PATIENCE_S: Final = 1.8
+"""How long somebody waits for a fresh answer before a stale one will do (RFC 8767 §5)."""
+
+STALE_TTL_S: Final = 30
+"""How long a stale answer may be kept by whoever gets it (RFC 8767 §4)."""
+
+FAILURES: Final = frozenset(
+    {ResponseCode.ERROR, ResponseCode.SERVER_BUSY, ResponseCode.RECURSION_TOO_HIGH}
+)
+"""Codes that say nothing about the identifier, but that it could not be found out."""
 
 MAX_RECURSION: Final = 10
 """Relaying servers stop above this recursion count (docs/protocol.md §12.6)."""
@@ -77,24 +88,32 @@ class Forward:
         self, asked: ResolveRequest, handle: str, question: Question, now: float
     ) -> Outcome:
         cached = self._state.records.get(handle, now)
-        counters = self._state.counters
-        if cached is not None:
-            positive = cached.values is not None
-            counters.cache_lookup("leaf" if positive else "negative", "hit")
-            return _from_cache(asked, cached, question.recursion_count + 1, now)
-        counters.cache_lookup("leaf", "miss")
+        counters, known = self._state.counters, None
+        if cached is None:
+            counters.cache_lookup("leaf", "miss")
+        else:
+            class_ = "leaf" if cached.values is not None else "negative"
+            counters.cache_lookup(class_, _RESULTS[cached.state])
+            known = _from_cache(asked, cached, question.recursion_count + 1, now)
+            if cached.state in (State.FRESH, State.HELD):
+                return known
 
         def settle(answer: Answer, now: float, unix_now: int) -> None:
             body, records = answer.body, self._state.records
             if isinstance(body, RecordAnswer):
                 records.put_values(handle, body.values, now=now, unix_now=unix_now)
-            elif answer.code in NEGATIVE_CODES:
-                text = body.message if isinstance(body, ErrorAnswer) else None
+                return
+            text = body.message if isinstance(body, ErrorAnswer) else None
+            if answer.code in NEGATIVE_CODES:
                 records.put_negative(handle, answer.code, text or "", now=now)
+            elif answer.code in FAILURES:
+                records.put_failure(handle, answer.code, text or "", now=now)
 
         def finish(answer: Answer) -> Answer:
             body = answer.body
             if not isinstance(body, RecordAnswer):
+                if known is not None and answer.code in FAILURES:
+                    return known
                 return replace(answer, cache="miss")
             chosen = select(asked, body.values, public_only=True)
             return replace(
@@ -109,7 +128,18 @@ class Forward:
             process=lambda: Resolution(question, self._routes, self._state.limits),
             settle=settle,
             finish=finish,
+            meanwhile=known,
+            patience_s=0.0 if cached is None or cached.state is State.DUE else STALE_PATIENCE_S,
         )
+
+
+_RESULTS: Final = {
+    State.FRESH: "hit",
+    State.DUE: "prefetch",
+    State.STALE: "stale",
+    State.HELD: "stale",
+}
+"""How a look into the cache is counted, by what it found."""
 
 
 def _from_cache(
@@ -124,12 +154,15 @@ def _from_cache(
             cache="negative",
             ttl=ttl,
         )
+    is_stale = cached.state in (State.STALE, State.HELD)
     return replace(
         select(asked, cached.values, public_only=True),
         authoritative=False,
         recursion_count=recursion_count,
-        cache="hit",
-        ttl=ttl,
+        cache="stale" if is_stale else "hit",
+        ttl=STALE_TTL_S if is_stale else ttl,
+        ready="" if is_stale else CACHED,
+        ready_until=cached.fresh_until,
     )
 
 

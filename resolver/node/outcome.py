@@ -21,12 +21,16 @@ class Pending:
         settle: called once with the process's answer, ``now`` and ``unix_now``: keeps it.
         finish: called for every request that waited, with the process's answer: makes that
             request's own.
+        meanwhile: an answer to give if there is no other after ``patience_s`` seconds; then the
+            process goes on for those who come later.
     """
 
     key: Hashable | None
     process: Callable[[], Process]
     settle: Callable[[Answer, float, int], None]
     finish: Callable[[Answer], Answer]
+    meanwhile: Answer | None = None
+    patience_s: float = 0.0
 
 
 Outcome = Answer | Pending

@@ -31,7 +31,7 @@ from resolver.resolution.routing import (
     SERVICE_TYPE,
     SITE_TYPES,
 )
-from resolver.wire.answer import Answer, Client
+from resolver.wire.answer import OWN, Answer, Client
 from resolver.wire.bodies import ReferralAnswer, ResolveRequest, SiteAnswer
 from resolver.wire.cursor import encode_text
 from resolver.wire.message import Message
@@ -100,7 +100,10 @@ class Authority:
             return None
         values = self._state.store.get(handle)
         if values is not None:
-            return select(asked, values, public_only=wants_public_only(request))
+            answer = select(asked, values, public_only=wants_public_only(request))
+            if not values.restricted:
+                answer.ready = OWN
+            return answer
         if is_prefix_handle(handle):
             return None
         return refusal(ResponseCode.HANDLE_NOT_FOUND)

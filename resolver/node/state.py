@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from resolver.cache.records import RecordCache
+from resolver.cache.entries import EntryTable
+from resolver.cache.prefixes import PrefixNumbers
+from resolver.cache.records import Lifetimes, RecordCache
 from resolver.cache.routes import Route, RouteCache
+from resolver.model.errors import StoreError
 from resolver.model.handle import (
     ancestors,
+    canonical,
     described_prefix,
     fold,
     is_prefix_handle,
@@ -26,8 +30,10 @@ from resolver.resolution import Limits, route_from_values
 from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
+from resolver.wire.cursor import decode_text
 
 _FOREIGN_OCTETS: Final = 1 << 20
+_OWN_OCTETS: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class NodeState:
         sessions: those that are open.
         permits: what was found out about the rights of users.
         foreign: records of other nodes that say who may do what here.
+        own: records of the node's own as octets, those that were asked for lately.
         logins: connection or session → what its client has proved.
         login_lifetime_s: seconds after which a client has to log in again.
     """
@@ -90,8 +97,11 @@ class NodeState:
     sessions: SessionTable = field(init=False)
     permits: Permits = field(default_factory=Permits)
     foreign: RecordCache = field(
-        default_factory=lambda: RecordCache(_FOREIGN_OCTETS, ttl_cap_s=LIFETIME_S, negative_ttl_s=0)
+        default_factory=lambda: RecordCache(
+            _FOREIGN_OCTETS, Lifetimes(ttl_cap_s=LIFETIME_S, negative_ttl_s=0)
+        )
     )
+    own: EntryTable = field(default_factory=lambda: EntryTable(_OWN_OCTETS, "lru"))
     logins: WeakKeyDictionary[object, Login] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
@@ -104,10 +114,18 @@ class NodeState:
         here = {prefix for prefix, document in moved.items() if document == HERE}
         self.homes = (self.homes | here) - (moved.keys() - here)
 
+    @property
+    def prefixes(self) -> PrefixNumbers:
+        """Small numbers for prefixes, by which resolutions are counted."""
+        return self.records.prefixes
+
     def adopt(self, prefix: str, lives_here: bool) -> None:
         """From now on identifiers under ``prefix`` live here, or do not; the store knows."""
         prefix = fold(prefix)
         self.homes = self.homes | {prefix} if lives_here else self.homes - {prefix}
+        # What is known under the prefix is known of the wrong node from now on.
+        self.own.clear()
+        self.records.clear()
 
     def log_in(self, connection: object, unix_now: int, user: Reference) -> None:
         """The client of ``connection`` has proved to be ``user``."""
@@ -123,6 +141,16 @@ class NodeState:
         if is_prefix_handle(handle):
             return self.holds_prefix_record(fold(described_prefix(handle)))
         return fold(prefix_of(handle)) in self.homes
+
+    def public_record(self, folded: bytes) -> bytes | None:
+        """The encoded values of a record held here, by its folded handle, if everybody may read
+        all of them; None also if the store cannot say."""
+        handle = canonical(decode_text(folded))
+        try:
+            values = self.store.get(handle) if self.holds(handle) else None
+        except StoreError:
+            return None
+        return None if values is None or values.restricted else values.octets
 
     def delegated(self, handle: str) -> bool:
         """Whether the record of this prefix lives further down: below a prefix whose record, held

@@ -8,8 +8,7 @@ from typing import Final
 
 import uvloop
 
-from resolver.cache import Route, RouteCache
-from resolver.cache.records import RecordCache
+from resolver.cache import EntryTable, Lifetimes, RecordCache, Route, RouteCache
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
@@ -118,10 +117,17 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
         store=store,
         records=RecordCache(
             cache.leaves_bytes,
-            ttl_cap_s=cache.ttl_cap_s,
-            negative_ttl_s=cache.negative_ttl_s,
+            Lifetimes(
+                ttl_cap_s=cache.ttl_cap_s,
+                negative_ttl_s=cache.negative_ttl_s,
+                failure_ttl_s=cache.failure_ttl_s,
+                stale_s=cache.serve_stale_s,
+                prefetch=cache.prefetch,
+            ),
+            negative_budget=cache.negatives_bytes,
             policy=cache.policy,
         ),
+        own=EntryTable(cache.own_bytes, cache.policy),
         routes=RouteCache(
             cache.routes_bytes,
             ttl_cap_s=cache.ttl_cap_s,

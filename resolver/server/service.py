@@ -23,6 +23,7 @@ from resolver.server.notes import Notes
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
+from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer, ResolveRequest
@@ -63,7 +64,8 @@ class NodeService:
         self._driver: Final = Driver(
             upstream, Writer(node.state.store, clock.unix, self._counters), clock, self._counters
         )
-        self._tally: Final = Tally(node.state.store)
+        self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
+        self._ready: Final = _ready_answers(node.state)
         self._registry: Final = registry_of(_sources(node.state))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
@@ -73,7 +75,13 @@ class NodeService:
         started = time.perf_counter()
         handled = self._endpoint.receive(octets, client, self.clock.now(), self.clock.unix())
         if isinstance(handled, Waiting):
-            return self._settled(handled.request, handled.pending, client, started, handled.encode)
+            known = self._known_already(handled.pending)
+            if known is None:
+                return self._settled(
+                    handled.request, handled.pending, client, started, handled.encode
+                )
+            self.count(handled.request, known, client, started, "local")
+            return handled.encode(known, self.clock.unix())
         if isinstance(handled, Malformed):
             self._counters.rejected(client.transport, "malformed")
             self._malformed.note(
@@ -82,14 +90,25 @@ class NodeService:
             )
             return handled.messages
         self.count(handled.request, handled.answer, client, started, "local")
+        ready = self._ready.get(client.transport)
+        if ready is not None and handled.answer.ready:
+            (reply,) = handled.messages
+            ready.learn(octets, handled.request, handled.answer, reply, self.clock.now())
         return handled.messages
+
+    def ready(self, transport: str) -> Ready | None:
+        """See ``Service``."""
+        return self._ready.get(transport)
 
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came as HTTP."""
         started = time.perf_counter()
         outcome = self._endpoint.ask(request, client, self.clock.now(), self.clock.unix())
         if isinstance(outcome, Pending):
-            return self._settled(request, outcome, client, started, _as_it_is)
+            known = self._known_already(outcome)
+            if known is None:
+                return self._settled(request, outcome, client, started, _as_it_is)
+            outcome = known
         self.count(request, outcome, client, started, "local")
         return outcome
 
@@ -140,7 +159,14 @@ class NodeService:
     async def close(self) -> None:
         """Finish what is under way, and write down the figures."""
         await self._driver.close()
-        await self._tally.close(self.clock.unix())
+        await self._tally.close()
+
+    def _known_already(self, pending: Pending) -> Answer | None:
+        """The answer that is good enough at once, while a better one is looked for."""
+        if pending.meanwhile is None or pending.patience_s:
+            return None
+        self._driver.begin(pending, _forget)
+        return pending.meanwhile
 
     def _settled(
         self,
@@ -154,6 +180,8 @@ class NodeService:
         steps."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         waiter = _Waiter(self, request, client, started, encode, future)
+        if pending.meanwhile is not None:
+            waiter.lose_patience(pending.patience_s, pending.meanwhile)
         self._driver.begin(pending, waiter.hear)
         return future
 
@@ -165,7 +193,7 @@ class NodeService:
             request.op_code, client.transport, answer.code, path, time.perf_counter() - started
         )
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
-            self._tally.count(request.body.handle, answer.code, self.clock.unix())
+            self._tally.count(request.body.handle, answer.code)
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
 
@@ -180,9 +208,21 @@ class _Waiter(Generic[T]):
     started: float
     encode: Callable[[Answer, int], T]
     future: asyncio.Future[T]
+    _patience: asyncio.TimerHandle | None = None
+    _heard: bool = False
+
+    def lose_patience(self, seconds: float, answer: Answer) -> None:
+        """After so many seconds, ``answer`` will do."""
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(seconds, self.hear, answer)
 
     def hear(self, answer: Answer) -> None:
-        """This is the answer."""
+        """This is the answer; one that comes later is not."""
+        if self._heard:
+            return
+        self._heard = True
+        if self._patience is not None:
+            self._patience.cancel()
         self.service.count(self.request, answer, self.client, self.started, "forwarded")
         if not self.future.done():  # it is if who asked has left
             self.future.set_result(self.encode(answer, self.service.clock.unix()))
@@ -190,6 +230,28 @@ class _Waiter(Generic[T]):
 
 def _as_it_is(answer: Answer, _: int) -> Answer:
     return answer
+
+
+def _forget(_: Answer) -> None:
+    """Nobody waits."""
+
+
+def _ready_answers(state: NodeState) -> dict[str, Ready]:
+    """By transport; none where every request has to be counted by who asks."""
+    if state.max_daily_requests:
+        return {}
+    return {
+        transport: Ready(
+            state.own,
+            state.records.entries,
+            record=state.public_record,
+            generation=state.store.generation,
+            prefixes=state.prefixes,
+            counters=state.counters,
+            transport=transport,
+        )
+        for transport in ("udp", "tcp")
+    }
 
 
 def _sources(state: NodeState) -> Sources:
@@ -200,6 +262,8 @@ def _sources(state: NodeState) -> Sources:
         caches=lambda: {
             "route": state.routes.statistics(),
             "leaf": state.records.statistics(),
+            "negative": state.records.negative_statistics(),
+            "own": state.own.statistics(),
         },
         records=state.store.count,
         store_bytes=state.store.size_bytes,

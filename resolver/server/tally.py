@@ -2,24 +2,21 @@
 
 Rules: counting is an addition to an int; every few seconds, and at the end, what was counted is
 added to the figures in the store. A crash loses the last few seconds of the count, never more.
-The number of prefixes that are told apart is bounded, as a recursive node is asked for any.
+Prefixes are told apart by their numbers (``resolver.cache.prefixes``), of which there are not many;
+ready answers are counted there, by whoever gives them.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
+from resolver.cache.prefixes import PrefixNumbers
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import StoreError
-from resolver.model.handle import fold
 from resolver.storage import Figures, Ledger, day_of
 
 INTERVAL_S: Final = 5.0
-MAX_PREFIXES: Final = 10_000
-OTHERS: Final = "*"
-"""Stands for the prefixes beyond the bound, and for those that nothing was found under."""
-
-_PREFIX_RECORDS: Final = "0.NA"
 
 _log: Final = logging.getLogger(__name__)
 
@@ -27,60 +24,58 @@ _log: Final = logging.getLogger(__name__)
 class Tally:
     """The resolutions of one node since the last time they were written down."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self, ledger: Ledger, prefixes: PrefixNumbers, unix_now: Callable[[], int]
+    ) -> None:
         self._ledger: Final = ledger
-        self._counts: dict[str, list[int]] = {}
-        self._prefixes: Final[dict[str, str]] = {}
+        self._prefixes: Final = prefixes
+        self._unix_now: Final = unix_now
+        self._counts: dict[int, list[int]] = {}
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def count(self, handle: str, code: int, unix_now: int) -> None:
+    def count(self, handle: str, code: int) -> None:
         """Count one resolution of ``handle`` that was answered with ``code``."""
-        head, slash, _ = handle.partition("/")
-        spelt = head if slash else _PREFIX_RECORDS
-        prefix = self._prefixes.get(spelt)
-        if prefix is None:
-            prefix = self._told_apart(spelt, code)
-        count = self._counts.get(prefix)
+        found = code == ResponseCode.SUCCESS
+        number = self._prefixes.number(handle) if found else self._prefixes.known(handle)
+        count = self._counts.get(number)
         if count is None:
-            count = self._counts[prefix] = [0, 0]
+            count = self._counts[number] = [0, 0]
             if self._timer is None:
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(INTERVAL_S, self._due, day_of(unix_now))
+                self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._due)
         count[0] += 1
-        count[1] += code == ResponseCode.SUCCESS
+        count[1] += found
 
-    async def close(self, unix_now: int) -> None:
+    async def close(self) -> None:
         """Write down what was counted."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._writing is not None:
             await self._writing
-        await self._write(day_of(unix_now))
+        await self._write()
 
-    def _told_apart(self, spelt: str, code: int) -> str:
-        """What a prefix is counted as: itself once something under it was found, so that nobody
-        fills the store with prefixes they made up."""
-        if code != ResponseCode.SUCCESS or len(self._prefixes) >= MAX_PREFIXES:
-            return OTHERS
-        prefix = self._prefixes[spelt] = fold(spelt)
-        return prefix
+    def _due(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(INTERVAL_S, self._due)
+        if self._writing is None or self._writing.done():
+            self._writing = loop.create_task(self._write())
 
-    def _due(self, day: int) -> None:
-        self._timer = None
-        self._writing = asyncio.get_running_loop().create_task(self._write(day))
-
-    async def _write(self, day: int) -> None:
+    async def _write(self) -> None:
         counts, self._counts = self._counts, {}
-        figures = {prefix: Figures(*numbers) for prefix, numbers in counts.items()}
+        for number, answered in self._prefixes.take_answered():
+            count = counts.setdefault(number, [0, 0])
+            count[0] += answered
+            count[1] += answered
+        names = self._prefixes.names
+        figures = {names[number]: Figures(*count) for number, count in counts.items()}
         if not figures:
             return
         try:
-            await asyncio.to_thread(self._ledger.tally, day, figures)
+            await asyncio.to_thread(self._ledger.tally, day_of(self._unix_now()), figures)
         except StoreError as error:
             _log.warning("the figures of some seconds could not be written down: %s", error)
-            for prefix, (requests, successes) in counts.items():
-                count = self._counts.setdefault(prefix, [0, 0])
+            for number, (requests, successes) in counts.items():
+                count = self._counts.setdefault(number, [0, 0])
                 count[0] += requests
                 count[1] += successes

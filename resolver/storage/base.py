@@ -87,7 +87,8 @@ class RecordStore(Protocol):
         """``handles`` with their values, under the same rules."""
 
     def generation(self) -> int:
-        """A number that rises with every commit that changed something, and survives restarts."""
+        """A number that is another one after every commit that changed a record, whichever process
+        made it; cheap enough to look at for every request."""
 
     def count(self) -> int:
         """How many records there are."""

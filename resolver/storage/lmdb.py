@@ -1,7 +1,8 @@
 """The store on disk: one memory-mapped LMDB file per node.
 
 Rules:
-- The environment is one file (``records.mdb`` beside ``records.mdb-lock``) of several databases:
+- The environment is one file (``records.mdb`` beside ``records.mdb-lock`` and
+  ``records.mdb-generation``) of several databases:
   ``about`` names the project and the format, ``records`` holds ``resolver.storage.layout``, the
   others are ``resolver.storage.lmdb_ledger``'s.
 - Many processes may open the same file, each after its fork; within a process a file is opened
@@ -26,6 +27,7 @@ import lmdb
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, Document, Record, check_record, same
+from resolver.storage.generation import Generation
 from resolver.storage.layout import (
     fold_octets,
     key_of,
@@ -53,6 +55,11 @@ _PAGE_OCTETS: Final = 1 << 20
 
 _MAX_RETRIES: Final = 64
 """Of one call; the map doubles with each, so this is never the limit that is met."""
+
+
+def _always(_: object) -> bool:
+    return True
+
 
 T = TypeVar("T")
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
@@ -129,6 +136,9 @@ class LmdbStore:
         try:
             self._env.reader_check()
             self._records, self._ledger = self._write(self._prepare)
+            self._generation: Final = Generation(
+                path.with_name(path.name + "-generation"), self._env.info()["last_txnid"]
+            )
         except StoreError:
             self._env.close()
             raise
@@ -155,7 +165,7 @@ class LmdbStore:
             packed[key] = pack(handle, key, values)
         if packed:
             items = sorted(packed.items())
-            self._write(lambda txn: txn.cursor(self._records).putmulti(items))
+            self._write(lambda txn: txn.cursor(self._records).putmulti(items), _always)
         return len(packed)
 
     def delete(self, handle: str) -> bool:
@@ -163,7 +173,7 @@ class LmdbStore:
         if not handle:
             return False
         key = key_of(handle)
-        return self._write(lambda txn: txn.delete(key, db=self._records))
+        return self._write(lambda txn: txn.delete(key, db=self._records), bool)
 
     def apply(
         self, changes: Sequence[Change], unix_now: int, documents: Sequence[Document] = ()
@@ -172,7 +182,7 @@ class LmdbStore:
         for change in changes:
             if change.after is not None:
                 check_record(change.handle, change.after)
-        return self._write(partial(self._apply, changes, unix_now, documents))
+        return self._write(partial(self._apply, changes, unix_now, documents), any)
 
     def handles(self, prefix: str = "") -> Iterator[str]:
         """See ``RecordStore``."""
@@ -185,12 +195,8 @@ class LmdbStore:
             yield unpack_name(key, stored), unpack_values(key, stored)
 
     def generation(self) -> int:
-        """See ``RecordStore``: the number LMDB gives the last commit, 0.2 µs."""
-        try:
-            with self._mapping:
-                return self._env.begin(self._records).id()
-        except lmdb.Error:
-            return self._read(lambda txn: txn.id())
+        """See ``RecordStore``: the number LMDB gave the last change of records, in 0.1 µs."""
+        return self._generation.value()
 
     def count(self) -> int:
         """See ``RecordStore``."""
@@ -224,6 +230,7 @@ class LmdbStore:
     def close(self) -> None:
         """See ``RecordStore``."""
         self._env.close()
+        self._generation.close()
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """See ``Ledger``."""
@@ -333,14 +340,19 @@ class LmdbStore:
                 raise self._failure("read", error) from error
         raise StoreError(f"cannot read {self.path}: other processes keep growing it")
 
-    def _write(self, work: Callable[[Txn], T]) -> T:
+    def _write(self, work: Callable[[Txn], T], changes: Callable[[T], bool] | None = None) -> T:
+        """What ``work`` makes of a transaction, which is on disk then; ``changes`` says of the
+        outcome whether records are others now."""
         if os.getpid() != self._process:
             raise StoreError(f"{self.path} was opened before the fork; open it in this process")
         with self._writing:
             for _ in range(_MAX_RETRIES):
                 try:
                     with self._env.begin(write=True) as txn:
-                        return work(txn)
+                        number, outcome = txn.id(), work(txn)
+                    if changes is not None and changes(outcome):
+                        self._generation.set(number)
+                    return outcome
                 except lmdb.MapFullError:
                     self._resize(2 * self._env.info()["map_size"])
                 except lmdb.MapResizedError:

@@ -7,7 +7,7 @@ request that was seen before. ``exposition`` turns the counters into metrics whe
 from bisect import bisect_left
 from typing import Final
 
-from resolver.model.codes import ResponseCode
+from resolver.model.codes import OpCode, ResponseCode
 
 BUCKETS: Final = (
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
@@ -36,14 +36,19 @@ class Histogram:
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
 
+    def observe_all(self, number: int, seconds: float) -> None:
+        """Count so many durations, all the same."""
+        self.counts[bisect_left(BUCKETS, seconds)] += number
+        self.total += number * seconds
+
 
 class Counters:
     """Everything one node counts.
 
     Attributes:
         requests: (operation, transport, response code or ``OTHER``) → number.
-        durations: (transport, path) → histogram; the path is ``local`` (answered here, at once) or
-            ``forwarded`` (others had to be asked).
+        durations: (transport, path) → histogram; the path is ``ready`` (repeated), ``local``
+            (answered here, at once) or ``forwarded`` (others had to be asked).
         cache_lookups: (class, result) → number.
         upstream_requests: response code, ``OTHER``, ``"timeout"`` or ``"error"`` → number.
         upstream_durations: of exchanges with upstreams.
@@ -74,6 +79,17 @@ class Counters:
         if histogram is None:
             histogram = self.durations[transport, path] = Histogram()
         histogram.observe(seconds)
+
+    def ready(self, transport: str, number: int, cached: int, seconds: float) -> None:
+        """Count ready answers that went out together; ``cached`` of them from the cache."""
+        key = (int(OpCode.RESOLVE), transport, int(ResponseCode.SUCCESS))
+        self.requests[key] = self.requests.get(key, 0) + number
+        histogram = self.durations.get((transport, "ready"))
+        if histogram is None:
+            histogram = self.durations[transport, "ready"] = Histogram()
+        histogram.observe_all(number, seconds)
+        if cached:
+            self.cache_lookups["leaf", "hit"] = self.cache_lookups.get(("leaf", "hit"), 0) + cached
 
     def cache_lookup(self, class_: str, result: str) -> None:
         """Count one look into a cache: class ``route``, ``leaf`` or ``negative``."""

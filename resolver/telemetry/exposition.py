@@ -84,7 +84,7 @@ class NodeCollector(Collector):
         yield requests
         durations = HistogramMetricFamily(
             "wuhan_request_duration_seconds",
-            "Time from a whole request to its answer; path local or forwarded",
+            "Time from a whole request to its answer; path ready, local or forwarded",
             labels=("node", "role", "transport", "path"),
         )
         for (transport, path), histogram in list(source.counters.durations.items()):

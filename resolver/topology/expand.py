@@ -166,7 +166,18 @@ def _merged(general: M, own: M | None) -> M:
 
 
 def _cache(model: CacheModel) -> CacheSpec:
-    return CacheSpec(model.routes, model.leaves, model.ttl_cap, model.negative_ttl, model.policy)
+    return CacheSpec(
+        routes_bytes=model.routes,
+        leaves_bytes=model.leaves,
+        negatives_bytes=model.negatives,
+        own_bytes=model.own,
+        ttl_cap_s=model.ttl_cap,
+        negative_ttl_s=model.negative_ttl,
+        failure_ttl_s=model.failure_ttl,
+        serve_stale_s=model.serve_stale,
+        prefetch=model.prefetch,
+        policy=model.policy,
+    )
 
 
 def _limits(model: LimitsModel) -> LimitSpec:

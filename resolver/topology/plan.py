@@ -23,8 +23,13 @@ class CacheSpec:
 
     routes_bytes: int = 4 * MIB
     leaves_bytes: int = 16 * MIB
+    negatives_bytes: int = 2 * MIB
+    own_bytes: int = 8 * MIB
     ttl_cap_s: float = 3600.0
     negative_ttl_s: float = 60.0
+    failure_ttl_s: float = 2.0
+    serve_stale_s: float = 86_400.0
+    prefetch: bool = True
     policy: str = "lru"
 
 

@@ -112,8 +112,23 @@ class CacheModel(_Section):
     policy: str = Field("lru", description="eviction policy")
     routes: Size = Field(4 << 20, description="budget for routes: prefix → site")
     leaves: Size = Field(16 << 20, description="budget for records: identifier → values")
+    negatives: Size = Field(
+        2 << 20, description="budget for 'there is no such thing', and as much for failures"
+    )
+    own: Size = Field(8 << 20, description="budget for records of the node's own asked for lately")
     ttl_cap: Duration = Field(3600.0, description="longest life of an answer, whatever its TTL")
     negative_ttl: Duration = Field(60.0, description="life of 'there is no such thing'; 0 is off")
+    failure_ttl: Duration = Field(
+        2.0, description="life of 'it could not be found out' (RFC 9520); 0 is off"
+    )
+    serve_stale: Duration = Field(
+        86_400.0,
+        description="how long after its life an answer serves while its authority is silent "
+        "(RFC 8767); 0 is off",
+    )
+    prefetch: StrictBool = Field(
+        True, description="look for what is asked for anew in the last tenth of its life"
+    )
 
 
 class LimitsModel(_Section):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from resolver.model.site import Site
 from resolver.model.value import Reference
+from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
@@ -29,6 +30,9 @@ class Service(Protocol):
         get an error reply.
         """
 
+    def ready(self, transport: str) -> Ready | None:
+        """The ready answers for a transport; None if every request has to be looked at."""
+
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came in another form than a message."""
 
@@ -43,7 +47,7 @@ class Service(Protocol):
 
     def rejected(self, transport: str, reason: str) -> None:
         """Count what a door turned away: ``oversize``, ``timeout``, ``half-closed``,
-        ``malformed``, ``fragment``, ``overload``, ``too many connections``."""
+        ``malformed``, ``fragment``, ``overload``, ``too many connections``, ``unsent``."""
 
     def site(self) -> Site:
         """The node's own site."""

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from typing import Final, cast
 from weakref import WeakSet
 
+from resolver.model.codes import OpCode
 from resolver.transport.door import Service
 from resolver.transport.rpc import Control, ControlConnection
 from resolver.wire.answer import Client
 from resolver.wire.rpc import CALL_OCTET
-from resolver.wire.stream import FrameReader, OversizeError
+from resolver.wire.stream import FrameReader, OversizeError, frame_end
 
 MAX_PENDING: Final = 4096
 """Requests of one connection that wait for an answer before it is read from again."""
+
+_RESOLVE: Final = OpCode.RESOLVE.to_bytes(4, "big")
 
 MAX_CONTROLS: Final = 2000
 """Connections of the control plane; a node has a thousand children at most."""
@@ -90,7 +93,9 @@ class Connection(asyncio.Protocol):
     def __init__(self, door: TcpDoor) -> None:
         self._door: Final = door
         self._frames: Final = FrameReader()
+        self._ready: Final = door.service.ready("tcp")
         self._replies: Final[deque[list[bytes] | asyncio.Future[list[bytes]]]] = deque()
+        self._waiting = 0
         self._waited_for: asyncio.Future[list[bytes]] | None = None
         self._transport: asyncio.Transport | None = None
         self._client = Client("tcp", "", 0)
@@ -130,6 +135,7 @@ class Connection(asyncio.Protocol):
         if self._aborting is not None:
             self._aborting.cancel()
         self._replies.clear()
+        self._waiting = 0
         self._transport = None
         # No cycle is left behind: memory is free at once, without a search for garbage.
         self._client = Client("tcp", self._client.host, self._client.port)
@@ -146,17 +152,21 @@ class Connection(asyncio.Protocol):
             if data[0] == CALL_OCTET and service.control is not None:
                 self._hand_over(service.control, data)
                 return
+        frames, at, answered = self._frames, 0, False
         try:
-            messages = self._frames.feed(data)
+            if frames.buffered:
+                message, at = frames.finish(data)
+                answered = self._answer(message, 0) > 0
+            end = self._answer(data, at)
         except OversizeError as error:
             service.rejected("tcp", "oversize")
-            self._handle([*error.messages, error.envelope])
+            self._receive(error.envelope)
             self._end()
             return
-        if messages or self._begun_at is None:
-            self._begun_at = now if self._frames.buffered else None
-        if messages:
-            self._handle(messages)
+        frames.hold(data[end:])
+        if answered or end > at or self._begun_at is None:
+            self._begun_at = now if frames.buffered else None
+        self._flush()
 
     def _hand_over(self, control: Control, data: bytes) -> None:
         """This is the control plane (``resolver.transport.rpc``); the door forgets it."""
@@ -175,7 +185,7 @@ class Connection(asyncio.Protocol):
         """Called by the loop when the client will send no more; what it asked is still answered."""
         if self._frames.buffered and not self._ending:
             self._door.service.rejected("tcp", "half-closed")
-            self._handle([self._frames.unfinished])
+            self._receive(self._frames.unfinished)
         self._end()
         return True
 
@@ -205,12 +215,30 @@ class Connection(asyncio.Protocol):
         self._end()
         await self._drained.wait()
 
-    def _handle(self, messages: list[bytes]) -> None:
-        receive, client, replies = self._door.service.receive, self._client, self._replies
-        for message in messages:
-            outcome = receive(message, client)
-            replies.append(outcome if isinstance(outcome, list) else asyncio.ensure_future(outcome))
-        self._flush()
+    def _answer(self, octets: bytes, at: int) -> int:
+        """Answer the whole messages in ``octets`` from ``at`` on; where the first begins that is
+        not there to its end."""
+        ready = self._ready
+        while True:
+            if ready is not None and octets[at + 20 : at + 24] == _RESOLVE:
+                started = time.perf_counter()
+                replies, at = ready.stream(octets, at, time.monotonic(), int(time.time()))
+                if replies:
+                    self._replies.append(replies)
+                    self._waiting += len(replies)
+                    ready.sent(len(replies), time.perf_counter() - started)
+            end = frame_end(octets, at)
+            if not end:
+                return at
+            self._receive(octets[at:end])
+            at = end
+
+    def _receive(self, message: bytes) -> None:
+        outcome = self._door.service.receive(message, self._client)
+        self._replies.append(
+            outcome if isinstance(outcome, list) else asyncio.ensure_future(outcome)
+        )
+        self._waiting += 1
 
     def _resolved(self, future: asyncio.Future[list[bytes]]) -> None:
         self._waited_for = None
@@ -232,8 +260,10 @@ class Connection(asyncio.Protocol):
                         reply.add_done_callback(self._resolved)
                     break
                 ready += reply.result()
+                self._waiting -= 1
             else:
                 ready += reply
+                self._waiting -= len(reply)
             replies.popleft()
         if ready:
             transport.write(b"".join(ready))
@@ -253,7 +283,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        wanted = self._writable and not self._ending and len(self._replies) < MAX_PENDING
+        wanted = self._writable and not self._ending and self._waiting < MAX_PENDING
         if wanted and not self._reading:
             transport.resume_reading()
             if self._begun_at is not None:

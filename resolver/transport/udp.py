@@ -1,8 +1,9 @@
 """The UDP door: datagrams of at most 512 octets, long messages in fragments (docs/protocol.md §1).
 
-Rules: an answer that is ready is sent from within the callback, without a task; one that has to be
-resolved first gets a task, of which there are at most ``UdpLimits.pending``. Nothing a client sends
-makes the protocol raise.
+Rules: datagrams are taken from the socket in batches. Those with a ready answer are answered
+together (``resolver.transport.ready``), all others one by one: an answer that is there at once is
+sent at once, without a task; one that has to be resolved first gets a task, of which there are at
+most ``UdpLimits.pending``. Nothing a client sends makes the door raise.
 """
 
 import asyncio
@@ -10,15 +11,17 @@ import socket
 import time
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from resolver.model.errors import WireError
+from resolver.transport.batches import BATCH, SLOTS, Address, Datagrams, datagrams
 from resolver.transport.door import Service
 from resolver.wire.answer import Client
 from resolver.wire.envelope import MAX_DATAGRAM
 from resolver.wire.fragments import FRAGMENT_LIFETIME_S, Reassembler, fragment
 
-Address = tuple[str, int] | tuple[str, int, int, int]
+MAX_BATCHES: Final = 8
+"""Taken before others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +39,58 @@ class UdpLimits:
     tick_s: float = 1.0
 
 
-class UdpDoor(asyncio.DatagramProtocol):
+class UdpDoor:
     """One bound UDP socket."""
 
-    def __init__(self, service: Service, limits: UdpLimits) -> None:
+    def __init__(
+        self, service: Service, sock: socket.socket, limits: UdpLimits, through: Datagrams
+    ) -> None:
+        """``through``: how ``sock`` is read and written in batches."""
         self._service: Final = service
+        self._socket: Final = sock
         self._limits: Final = limits
+        self._through: Final = through
         self._reassembler: Final = Reassembler(timeout=limits.fragment_s)
         self._dropped = 0
         self._pending: Final[set[asyncio.Task[None]]] = set()
-        self._transport: asyncio.DatagramTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._closed = asyncio.Event()
+        self._loop: Final = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._readable)
+        self._timer = self._loop.call_later(limits.tick_s, self._tick)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop when the door opens."""
-        # uvloop's transports are no DatagramTransport by inheritance, only by what they do.
-        self._transport = cast("asyncio.DatagramTransport", transport)
-        self._tick()
+    async def close(self) -> None:
+        """Finish what is pending, then close the socket."""
+        self._timer.cancel()
+        await asyncio.gather(*self._pending, return_exceptions=True)
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop when the socket is closed."""
-        self._closed.set()
+    def _readable(self) -> None:
+        """Called by the loop when something has arrived."""
+        through, ready = self._through, self._service.ready("udp")
+        for _ in range(MAX_BATCHES):
+            started = time.perf_counter()
+            count = through.receive()
+            if not count:
+                return
+            missed: list[int] | range = range(count)
+            if ready is not None:
+                replies, missed = ready.datagrams(
+                    through.octets, through.sizes, SLOTS, time.monotonic(), int(time.time())
+                )
+                if replies:
+                    for _ in range(through.reply(replies, missed)):
+                        self._service.rejected("udp", "unsent")
+                    ready.sent(len(replies), time.perf_counter() - started)
+            octets, sizes = through.octets, through.sizes
+            for number in missed:
+                at = SLOTS[number][0]
+                self._received(octets[at : at + sizes[number]], through.sender(number))
+            if count < BATCH:
+                return
 
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        """Called by the loop for every datagram."""
+    def _received(self, data: bytes, addr: Address) -> None:
+        """One datagram that has no ready answer."""
         message: bytes | None = data
         # A longer datagram than the protocol allows reaches a real server cut to 512 octets.
         if len(data) > MAX_DATAGRAM:
@@ -81,28 +111,21 @@ class UdpDoor(asyncio.DatagramProtocol):
             if isinstance(outcome, Coroutine):
                 outcome.close()
         else:
-            task = asyncio.ensure_future(self._send_later(outcome, addr))
+            task = self._loop.create_task(self._send_later(outcome, addr))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
-
-    async def close(self) -> None:
-        """Finish what is pending, then close the socket."""
-        if self._timer is not None:
-            self._timer.cancel()
-        await asyncio.gather(*self._pending, return_exceptions=True)
-        if self._transport is not None:
-            self._transport.close()
-            await self._closed.wait()
 
     async def _send_later(self, outcome: Awaitable[list[bytes]], addr: Address) -> None:
         self._send(await outcome, addr)
 
     def _send(self, messages: list[bytes], addr: Address) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        for message in messages:
-            for datagram in fragment(message):
-                self._transport.sendto(datagram, addr)
+        try:
+            for message in messages:
+                for datagram in fragment(message):
+                    self._socket.sendto(datagram, addr)
+        except OSError:
+            # The socket's buffer is full, or whoever asked is not there any more; they ask again.
+            self._service.rejected("udp", "unsent")
 
     def _tick(self) -> None:
         """Count the messages that were given up, by now or on the way."""
@@ -110,14 +133,12 @@ class UdpDoor(asyncio.DatagramProtocol):
         for _ in range(self._reassembler.dropped - self._dropped):
             self._service.rejected("udp", "fragment")
         self._dropped = self._reassembler.dropped
-        self._timer = asyncio.get_running_loop().call_later(self._limits.tick_s, self._tick)
+        self._timer = self._loop.call_later(self._limits.tick_s, self._tick)
 
 
 async def serve_udp(
     service: Service, sock: socket.socket, limits: UdpLimits | None = None
 ) -> UdpDoor:
     """Open a door on a bound UDP socket, IPv4 or IPv6."""
-    _, door = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: UdpDoor(service, limits or UdpLimits()), sock=sock
-    )
-    return door
+    sock.setblocking(False)
+    return UdpDoor(service, sock, limits or UdpLimits(), datagrams(sock))

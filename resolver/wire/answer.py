@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from resolver.wire.bodies import Body
+
+OWN: Final = "own"
+CACHED: Final = "cached"
+"""Where an answer is from that may be given again: the node's own records, its cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,17 @@ class Answer:
         code: a response code.
         authoritative: from the primary's own records (AUTH).
         recursion_count: for the reply's header; None repeats the request's.
-        cache: ``hit``, ``miss``, ``negative`` or ``bypass``; empty where no cache is involved.
+        cache: ``hit``, ``miss``, ``negative``, ``stale`` or ``bypass``; empty where no cache is
+            involved.
         ttl: seconds the answer may be kept.
         hops: the exchanges it took, if any.
         seconds: that they took.
         op_code: of the request it answers, where that is not the one it is sent for: the answer
             to a challenge brings the answer to what was challenged.
         session_id: of a session that begins with it.
+        ready: OWN or CACHED if it depends on nothing but the question, so that it may be
+            given again without a look at who asks; else empty.
+        ready_until: of a CACHED one, for how long, in seconds of the node's clock.
         flags: that its message has besides those that every answer has.
     """
 
@@ -80,3 +89,5 @@ class Answer:
     op_code: int | None = None
     flags: int = 0
     session_id: int = 0
+    ready: str = ""
+    ready_until: float = 0.0

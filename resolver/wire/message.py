@@ -27,6 +27,10 @@ from resolver.wire.shapes import OPERATIONS, encode_body, read_reply, read_reque
 from resolver.wire.version import Version
 
 HEADER_OCTETS: Final = 24
+
+LIFETIME_S: Final = 43_200
+"""How long a message stays valid: 12 hours, as every implementation of the field sets it."""
+
 UNKNOWN_SERIAL: Final = 0xFFFF
 """Site serial of a client that does not know the site."""
 

@@ -25,8 +25,27 @@ class OversizeError(WireError):
         self.messages: Final = messages
 
 
+def frame_end(octets: bytes | bytearray, at: int, limit: int = MAX_MESSAGE) -> int:
+    """Where the message ends that begins at ``at``; 0 if not all of it is there.
+
+    Raises:
+        OversizeError: it announces more than ``limit`` octets.
+    """
+    if len(octets) - at < ENVELOPE_OCTETS:
+        return 0
+    length = int.from_bytes(octets[at + 16 : at + 20], "big")
+    if length > limit:
+        raise OversizeError(length, limit, bytes(octets[at : at + ENVELOPE_OCTETS]), [])
+    end = at + ENVELOPE_OCTETS + length
+    return end if end <= len(octets) else 0
+
+
 class FrameReader:
-    """Cuts a stream into whole messages, envelopes included."""
+    """Cuts a stream into whole messages, envelopes included.
+
+    ``feed`` gives all there are. Who looks for them in what arrives without it (``frame_end``)
+    keeps what is left with ``hold``, and has it completed with ``finish``.
+    """
 
     __slots__ = ("_buffer", "_limit")
 
@@ -54,20 +73,42 @@ class FrameReader:
         buffer = self._buffer
         buffer += data
         messages: list[bytes] = []
-        start, end = 0, len(buffer)
-        while end - start >= ENVELOPE_OCTETS:
-            length = int.from_bytes(buffer[start + 16 : start + 20], "big")
-            if length > self._limit:
-                raise OversizeError(
-                    length,
-                    self._limit,
-                    bytes(buffer[start : start + ENVELOPE_OCTETS]),
-                    messages,
-                )
-            stop = start + ENVELOPE_OCTETS + length
-            if stop > end:
-                break
-            messages.append(bytes(buffer[start:stop]))
-            start = stop
+        start = 0
+        try:
+            while stop := frame_end(buffer, start, self._limit):
+                messages.append(bytes(buffer[start:stop]))
+                start = stop
+        except OversizeError as error:
+            error.messages.extend(messages)
+            raise
         del buffer[:start]
         return messages
+
+    def hold(self, data: bytes) -> None:
+        """Keep the beginning of a message."""
+        self._buffer += data
+
+    def finish(self, data: bytes) -> tuple[bytes, int]:
+        """The message whose beginning was held, and how much of ``data`` belongs to it; no message
+        if ``data`` does not complete it either.
+
+        Raises:
+            OversizeError: it announces too long a body.
+        """
+        buffer, taken = self._buffer, 0
+        if len(buffer) < ENVELOPE_OCTETS:
+            taken = ENVELOPE_OCTETS - len(buffer)
+            buffer += data[:taken]
+            if len(buffer) < ENVELOPE_OCTETS:
+                return b"", len(data)
+        stop = frame_end(buffer, 0, self._limit)
+        if not stop:
+            stop = ENVELOPE_OCTETS + int.from_bytes(buffer[16:20], "big")
+            missing = stop - len(buffer)
+            buffer += data[taken : taken + missing]
+            taken += missing
+            if len(buffer) < stop:
+                return b"", len(data)
+        message = bytes(buffer)
+        buffer.clear()
+        return message, taken

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolver.cache import BudgetCache, RecordCache, Route, RouteCache
+from resolver.cache import BudgetCache, Lifetimes, RecordCache, Route, RouteCache
 from resolver.cache.budget import ENTRY_OVERHEAD
 from resolver.cache.policies import POLICIES, make_policy
 from resolver.model.codes import ResponseCode
@@ -59,7 +59,7 @@ def test_unknown_policy_names_the_known_ones() -> None:
 
 
 def test_record_lives_as_long_as_its_values_within_the_cap() -> None:
-    cache = RecordCache(1 << 20, ttl_cap_s=100, negative_ttl_s=10)
+    cache = RecordCache(1 << 20, Lifetimes(ttl_cap_s=100, negative_ttl_s=10))
     cache.put_values("88.901.1/a", values(ttl=30), now=0, unix_now=0)
     cache.put_values("88.901.1/b", values(ttl=86400), now=0, unix_now=0)
     cache.put_values(
@@ -79,7 +79,7 @@ def test_record_lives_as_long_as_its_values_within_the_cap() -> None:
 
 
 def test_negative_answers_are_kept_briefly_and_failures_not_at_all() -> None:
-    cache = RecordCache(1 << 20, ttl_cap_s=100, negative_ttl_s=10)
+    cache = RecordCache(1 << 20, Lifetimes(ttl_cap_s=100, negative_ttl_s=10))
     cache.put_negative("88.901.1/a", ResponseCode.HANDLE_NOT_FOUND, "no", now=0)
     cache.put_negative("88.901.1/b", ResponseCode.ERROR, "broken", now=0)
     found = cache.get("88.901.1/A", 9)
@@ -87,7 +87,7 @@ def test_negative_answers_are_kept_briefly_and_failures_not_at_all() -> None:
     assert (found.code, found.values, found.message) == (100, None, "no")
     assert cache.get("88.901.1/b", 0) is None
     assert cache.get("88.901.1/a", 10) is None
-    off = RecordCache(1 << 20, ttl_cap_s=100, negative_ttl_s=0)
+    off = RecordCache(1 << 20, Lifetimes(ttl_cap_s=100, negative_ttl_s=0))
     off.put_negative("88.901.1/a", ResponseCode.HANDLE_NOT_FOUND, "no", now=0)
     assert off.get("88.901.1/a", 0) is None
 
@@ -121,7 +121,7 @@ def test_missing_prefixes_are_forgotten_soon() -> None:
 
 
 def test_a_record_without_public_values_is_kept_as_long_as_none() -> None:
-    cache = RecordCache(1 << 16, ttl_cap_s=3600, negative_ttl_s=60)
+    cache = RecordCache(1 << 16, Lifetimes(ttl_cap_s=3600, negative_ttl_s=60))
     cache.put_values("88.901.1/x", ValueList.of(()), now=0, unix_now=0)
     assert cache.get("88.901.1/x", 59) is not None
     assert cache.get("88.901.1/x", 61) is None

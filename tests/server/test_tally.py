@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from resolver.cache import prefixes
+from resolver.cache.prefixes import OTHERS_NAME, PrefixNumbers
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import StoreError
 from resolver.server import tally
@@ -26,7 +28,7 @@ def figures(store: NodeStore) -> dict[str, Figures]:
 
 async def test_what_is_counted_is_written_down():
     store = MemoryStore()
-    counting = Tally(store)
+    counting = Tally(store, PrefixNumbers(), lambda: NOW)
     for handle, code in (
         ("88.901.x/1", FOUND),
         ("88.901.X/2", FOUND),
@@ -36,13 +38,13 @@ async def test_what_is_counted_is_written_down():
         ("88.666/nothing", MISSING),
         ("88.667/nothing", MISSING),
     ):
-        counting.count(handle, code, NOW)
+        counting.count(handle, code)
     assert figures(store) == {}
-    await counting.close(NOW)
+    await counting.close()
     assert figures(store) == {
         "88.901.X": Figures(3, 2),
         "0.NA": Figures(2, 2),
-        tally.OTHERS: Figures(2, 0),
+        OTHERS_NAME: Figures(2, 0),
     }
 
 
@@ -56,13 +58,13 @@ async def test_it_is_written_down_now_and_then(monkeypatch: pytest.MonkeyPatch, 
             loop.call_soon_threadsafe(written.set)
 
     store = Watched(tmp_path / "records.mdb")
-    counting = Tally(store)
+    counting = Tally(store, PrefixNumbers(), lambda: NOW)
     for handle in ("88.901.1/a", "88.901.1/b"):
-        counting.count(handle, FOUND, NOW)
+        counting.count(handle, FOUND)
         await asyncio.wait_for(written.wait(), 10)
         written.clear()
     assert figures(store) == {"88.901.1": Figures(2, 2)}
-    await counting.close(NOW)
+    await counting.close()
     store.close()
 
 
@@ -76,25 +78,25 @@ async def test_what_cannot_be_written_is_kept(caplog: pytest.LogCaptureFixture):
             super().tally(day, counts)
 
     store = Full()
-    counting = Tally(store)
-    counting.count("88.901.1/a", FOUND, NOW)
-    await counting.close(NOW)
+    counting = Tally(store, PrefixNumbers(), lambda: NOW)
+    counting.count("88.901.1/a", FOUND)
+    await counting.close()
     assert "the disk is full" in caplog.text
     store.full = False
-    counting.count("88.901.1/a", MISSING, NOW)
-    await counting.close(NOW)
+    counting.count("88.901.1/a", MISSING)
+    await counting.close()
     assert figures(store) == {"88.901.1": Figures(2, 1)}
 
 
 async def test_made_up_prefixes_are_not_told_apart(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tally, "MAX_PREFIXES", 2)
+    monkeypatch.setattr(prefixes, "MAX_PREFIXES", 2)
     store = MemoryStore()
-    counting = Tally(store)
+    counting = Tally(store, PrefixNumbers(), lambda: NOW)
     for number in range(5):
-        counting.count(f"88.{number}/x", FOUND, NOW)
-    await counting.close(NOW)
+        counting.count(f"88.{number}/x", FOUND)
+    await counting.close()
     assert figures(store) == {
         "88.0": Figures(1, 1),
         "88.1": Figures(1, 1),
-        tally.OTHERS: Figures(3, 3),
+        OTHERS_NAME: Figures(3, 3),
     }

@@ -19,7 +19,7 @@ from resolver.storage import BACKENDS, Record, RecordStore, open_store
 from resolver.storage.base import MAX_RECORD_OCTETS, Change
 from resolver.wire.values import ValueList
 
-PARTS = {"base", "layout", "ledger", "lmdb_ledger", "transfer"}
+PARTS = {"generation", "base", "layout", "ledger", "lmdb_ledger", "transfer"}
 """Modules of the package that are not backends."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from resolver.cache import RecordCache, Route, RouteCache
+from resolver.cache import Lifetimes, RecordCache, Route, RouteCache
 from resolver.model.handle import fold
 from resolver.model.site import Site
 from resolver.model.value import Reference
@@ -38,7 +38,7 @@ def node_state(
         role=role,
         site=site,
         store=store,
-        records=RecordCache(CACHE_OCTETS, ttl_cap_s=3600, negative_ttl_s=60),
+        records=RecordCache(CACHE_OCTETS, Lifetimes(ttl_cap_s=3600, negative_ttl_s=60)),
         routes=RouteCache(
             CACHE_OCTETS,
             ttl_cap_s=3600,

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from resolver.cache import RecordCache
+from resolver.cache import Lifetimes, RecordCache
 from resolver.telemetry.counters import BUCKETS, Counters, Histogram
 from resolver.telemetry.exposition import Sources, registry_of, render
 
@@ -17,7 +17,7 @@ def counters() -> Counters:
 
 
 def families(counters: Counters, node: str = "works") -> dict[str, Metric]:
-    cache = RecordCache(1 << 16, ttl_cap_s=60, negative_ttl_s=60)
+    cache = RecordCache(1 << 16, Lifetimes(ttl_cap_s=60, negative_ttl_s=60))
     registry = registry_of(
         Sources(
             node=node,

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
+from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ResolveRequest
@@ -87,6 +88,10 @@ class Echo:
     async def _later(self, octets: bytes, gate: asyncio.Event) -> list[bytes]:
         await gate.wait()
         return [octets]
+
+    def ready(self, transport: str) -> Ready | None:
+        """None: everything is echoed."""
+        return None
 
     def rejected(self, transport: str, reason: str) -> None:
         """Remember what the door turned away."""

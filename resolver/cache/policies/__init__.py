@@ -29,6 +29,9 @@ class CachePolicy(Protocol[K]):
     def victim(self) -> K:
         """The key that should leave next; the cache is not empty."""
 
+    def clear(self) -> None:
+        """All keys left the cache."""
+
 
 POLICIES: Final[dict[str, Callable[[], CachePolicy[Hashable]]]] = {
     "lru": LeastRecentlyUsed,
