@@ -17,7 +17,7 @@ from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
 from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
-from resolver.server.driver import Driver, Exchange
+from resolver.server.driver import Asking, Driver
 from resolver.server.family import Family
 from resolver.server.notes import Notes
 from resolver.server.tally import Tally
@@ -41,7 +41,7 @@ class NodeService:
     def __init__(
         self,
         node: Node,
-        upstream: Exchange,
+        upstream: Asking,
         clock: Clock,
         signer: Signer | None = None,
         control: Control | None = None,
