@@ -24,7 +24,7 @@ from typing import Final
 from resolver.model.address import format_address
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
-from resolver.model.handle import fold
+from resolver.model.handle import fold, is_prefix_handle
 from resolver.model.site import Protocol as Transport
 from resolver.model.site import Server
 from resolver.resolution import Ask, Reply
@@ -51,6 +51,10 @@ MAX_PEERS: Final = 512
 
 MAX_IN_FLIGHT: Final = 2_000
 """Requests to one server without an answer; more are not sent."""
+
+_REMEMBERED: Final = 512
+_REMEMBERED_OCTETS: Final = 4096
+"""Replies about prefixes that are kept decoded, and octets of the longest."""
 
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -82,11 +86,13 @@ class Target:
 
     Attributes:
         ways: the one that brought an answer last comes first.
+        forbidden: why it is never asked; empty if it may be.
     """
 
     server: Server
     ways: list[Way]
     health: Health
+    forbidden: str
 
 
 class Upstream:
@@ -115,6 +121,7 @@ class Upstream:
         self._peers: Final[OrderedDict[tuple[str, str, int], Peer]] = OrderedDict()
         self._targets: Final[dict[int, Target]] = {}
         self._healths: Final[OrderedDict[tuple[str, int], Health]] = OrderedDict()
+        self._decoded: Final[dict[bytes, Message]] = {}
         self._closing: Final[set[asyncio.Future[None]]] = set()
 
     def ask(self, ask: Ask, heard: Callable[[Outcome], None]) -> Sent:
@@ -124,7 +131,7 @@ class Upstream:
         target = self._target(ask.site.server_for(ask.handle))
         exchange = Exchange(self, ask, target, heard, loop)
         trouble = self._trouble(target, time.monotonic())
-        if trouble is None:
+        if not trouble:
             exchange.begin()
         else:
             loop.call_soon(heard, UpstreamError(trouble))
@@ -177,6 +184,25 @@ class Upstream:
             self._peers.move_to_end(key)
         return peer
 
+    def decoded(self, octets: bytes, handle: str) -> Message:
+        """The message that ``octets`` are, a reply about ``handle``. What is said about a prefix is
+        said again and again: such a reply is decoded once, and its envelope and expiration are
+        those of the first time.
+
+        Raises:
+            WireError: they are none.
+        """
+        if not is_prefix_handle(handle) or len(octets) > _REMEMBERED_OCTETS:
+            return decode_message(octets)
+        key = octets[:8] + octets[12:36] + octets[40:]
+        message = self._decoded.get(key)
+        if message is None:
+            message = decode_message(octets)
+            if len(self._decoded) >= _REMEMBERED:
+                self._decoded.clear()
+            self._decoded[key] = message
+        return message
+
     def _target(self, server: Server) -> Target:
         # By identity: the same decoded record serves many requests, and its hash is slow.
         target = self._targets.get(id(server))
@@ -190,7 +216,12 @@ class Upstream:
             port = server.port(self._kinds[transport][0])
             if port is not None:
                 ways.append(Way(transport, host, port, format_address(host, port)))
-        target = Target(server, ways, self._health(host, ways))
+        forbidden = ""
+        if not any(server.address in network for network in self._allowed):
+            forbidden = f"{host} is outside the networks that may be asked"
+        elif not ways:
+            forbidden = f"{host} offers none of {self._prefer}"
+        target = Target(server, ways, self._health(host, ways), forbidden)
         self._targets[id(server)] = target
         return target
 
@@ -203,26 +234,24 @@ class Upstream:
             health = self._healths[host, port] = Health(format_address(host, port))
         return health
 
-    def _trouble(self, target: Target, now: float) -> str | None:
-        """Why a server is not asked."""
-        address, health = target.server.address, target.health
-        if not any(address in network for network in self._allowed):
-            return f"{address} is outside the networks that may be asked"
-        if not target.ways:
-            return f"{address} offers none of {self._prefer}"
+    def _trouble(self, target: Target, now: float) -> str:
+        """Why a server is not asked now; empty if it is."""
+        health = target.health
+        if target.forbidden:
+            return target.forbidden
         if health.in_flight >= MAX_IN_FLIGHT:
             return f"{health.name} has {health.in_flight} requests to answer"
         if not health.admits(now):
             return f"{health.name} is left alone after {health.failures} failures in a row"
-        return None
+        return ""
 
 
 class Exchange:
     """A request to one server, by whichever of its transports."""
 
     __slots__ = (
-        "_ask", "_heard", "_hedge", "_loop", "_next", "_octets", "_open", "_sent", "_started",
-        "_target", "_timer", "_troubles", "_upstream",
+        "_ask", "_heard", "_loop", "_next", "_octets", "_open", "_sent", "_started", "_target",
+        "_timer", "_troubles", "_upstream",
     )  # fmt: skip
 
     def __init__(
@@ -245,7 +274,6 @@ class Exchange:
         self._sent: Final[list[Sent]] = []
         self._troubles: Final[list[str]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._hedge: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Send the request."""
@@ -253,12 +281,14 @@ class Exchange:
         self._open = True
         self._octets = _encoded(self._ask)
         self._started = time.monotonic()
-        self._timer = loop.call_later(self._ask.timeout, self._late)
+        slow_after = self._target.health.slow_after_s
+        if len(self._target.ways) > 1 and slow_after < self._ask.timeout:
+            self._timer = loop.call_later(slow_after, self._hurry, slow_after)
+        else:
+            self._timer = loop.call_later(self._ask.timeout, self._late)
         self._target.health.in_flight += 1
         upstream.counters.upstream_started()
         upstream.budget.earn()
-        if len(self._target.ways) > 1:
-            self._hedge = loop.call_later(self._target.health.slow_after_s, self._hurry)
         self._send()
 
     def cancel(self) -> None:
@@ -301,9 +331,10 @@ class Exchange:
             self._close("error")
             self._heard(UpstreamError("; ".join(self._troubles)))
 
-    def _hurry(self) -> None:
-        """The answer is late: ask by another transport too."""
-        if self._open and self._next < len(self._target.ways) and self._upstream.budget.spend():
+    def _hurry(self, after: float) -> None:
+        """The answer is late, after so many seconds: ask by another transport too."""
+        self._timer = self._loop.call_later(self._ask.timeout - after, self._late)
+        if self._next < len(self._target.ways) and self._upstream.budget.spend():
             self._upstream.counters.upstream_hedges += 1
             self._send()
 
@@ -316,9 +347,8 @@ class Exchange:
     def _close(self, code: int | str) -> None:
         self._open = False
         self._target.health.in_flight -= 1
-        for timer in (self._timer, self._hedge):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if len(self._sent) > 1 or isinstance(code, str):
             for sent in self._sent:
                 sent.cancel()
@@ -332,7 +362,7 @@ class Exchange:
         """
         ask, peer = self._ask, way.name
         try:
-            message = decode_message(octets)
+            message = self._upstream.decoded(octets, ask.handle)
         except WireError as error:
             raise UpstreamError(f"{peer} sent nonsense: {error}") from None
         code, body = message.response_code, message.body
