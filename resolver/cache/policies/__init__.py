@@ -1,24 +1,35 @@
 """Eviction policies, one a file.
 
 Rules: a policy decides which key leaves when the budget is full, and nothing else; it holds keys,
-never values. To add one: a file here with a class that fits ``CachePolicy``, and its line in
-``POLICIES``.
+never values. A key that left and comes back is a new one. ``used`` runs for every answer from the
+cache, so it does next to nothing; the work is done when a key is added or must leave. Decisions do
+not depend on the order of sets, nor on Python's random seed of hashes. To add one: a file here with
+a class that fits ``CachePolicy``, and its line in ``POLICIES``; the tests in ``tests/cache`` run
+over it, and ``python -m bench.cachelab`` compares it.
 """
 
 from collections.abc import Callable, Hashable
 from typing import Final, Protocol, TypeVar
 
 from resolver.cache.policies.lru import LeastRecentlyUsed
+from resolver.cache.policies.s3fifo import S3Fifo
+from resolver.cache.policies.sieve import Sieve
+from resolver.cache.policies.ttl import AddedFirst
 from resolver.model.errors import ConfigError
 
 K = TypeVar("K", bound=Hashable)
 
 
 class CachePolicy(Protocol[K]):
-    """The order in which keys leave a full cache."""
+    """The order in which keys leave a full cache.
+
+    For one entry the caller passes the same object to all methods, not one that is only equal: a
+    policy may keep what it is given in more than one place, and two equal keys take the memory of
+    two.
+    """
 
     def added(self, key: K) -> None:
-        """``key`` is new in the cache."""
+        """``key``, which is not None, is new in the cache."""
 
     def used(self, key: K) -> None:
         """``key``, which is in the cache, was asked for."""
@@ -27,11 +38,14 @@ class CachePolicy(Protocol[K]):
         """``key`` left the cache, evicted or not."""
 
     def victim(self) -> K:
-        """The key that should leave next; the cache is not empty."""
+        """The key that should leave next, which is ``removed`` then; the cache is not empty."""
 
 
 POLICIES: Final[dict[str, Callable[[], CachePolicy[Hashable]]]] = {
     "lru": LeastRecentlyUsed,
+    "s3fifo": S3Fifo,
+    "sieve": Sieve,
+    "ttl": AddedFirst,
 }
 
 
