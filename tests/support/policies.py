@@ -17,10 +17,14 @@ class _Node:
 
 
 class PaperSieve:
-    """Algorithm 1 of the NSDI 2024 paper: one linked list, a hand, a bit for each node."""
+    """Algorithm 1 of the NSDI 2024 paper: one linked list, a hand, a bit for each node.
 
-    def __init__(self, capacity: int) -> None:
+    With ``grace``, the hand turns back before a tenth of the nodes.
+    """
+
+    def __init__(self, capacity: int, grace: bool = False) -> None:
         self.capacity = capacity
+        self.grace = grace
         self.nodes: dict[Hashable, _Node] = {}
         self.head: _Node | None = None
         self.tail: _Node | None = None
@@ -53,15 +57,22 @@ class PaperSieve:
             node.older.newer = node.newer
 
     def _evict(self) -> Hashable:
-        node = self.hand or self.tail
-        assert node is not None
+        node = self._unless_young(self.hand or self.tail)
         while node.visited:
             node.visited = False
-            node = node.newer or self.tail
-            assert node is not None
+            node = self._unless_young(node.newer or self.tail)
         self.hand = node
         self.drop(node.key)
         return node.key
+
+    def _unless_young(self, node: _Node | None) -> _Node:
+        ahead, at = 0, node
+        while self.grace and at is not None:
+            ahead, at = ahead + 1, at.newer
+        if self.grace and ahead <= len(self.nodes) / 10:
+            node = self.tail
+        assert node is not None
+        return node
 
 
 class PaperS3Fifo:

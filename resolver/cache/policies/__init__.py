@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeVar
 from resolver.cache.policies.lru import LeastRecentlyUsed
 from resolver.cache.policies.s3fifo import S3Fifo
 from resolver.cache.policies.sieve import Sieve
+from resolver.cache.policies.sieve10 import Sieve10
 from resolver.cache.policies.ttl import AddedFirst
 from resolver.model.errors import ConfigError
 
@@ -45,6 +46,7 @@ POLICIES: Final[dict[str, Callable[[], CachePolicy[Hashable]]]] = {
     "lru": LeastRecentlyUsed,
     "s3fifo": S3Fifo,
     "sieve": Sieve,
+    "sieve10": Sieve10,
     "ttl": AddedFirst,
 }
 

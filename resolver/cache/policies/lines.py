@@ -82,6 +82,10 @@ class Line:
         self._swept: deque[Hashable] = deque()
         self._rest: deque[Hashable] = deque()
 
+    def __len__(self) -> int:
+        """Places, gaps among them."""
+        return len(self._swept) + len(self._rest)
+
     def join(self, key: Hashable) -> None:
         """Put ``key``, which stands in no line, at the end."""
         self._rest.append(self._gaps.ticket_for(key) if key in self._open else key)
@@ -102,6 +106,12 @@ class Line:
         place = (self._swept or self._rest).popleft()
         if self._keys:
             self._gaps.left(place)
+
+    def take_over(self, other: "Line") -> None:
+        """Put all who stand in ``other``, of the same gaps, at the end of this line."""
+        for part in (other._swept, other._rest):
+            self._rest.extend(part)
+            part.clear()
 
     def swept(self, count: int) -> bool:
         """Look at ``count`` more places and close the gaps; whether all have been looked at."""

@@ -32,7 +32,8 @@ class Sieve:
 
     def added(self, key: Hashable) -> None:
         """Put ``key`` at the young end, unmarked."""
-        self._at_hand()
+        if self._ahead.first() is None:
+            self._turn()
         self._ahead.join(key)
 
     def removed(self, key: Hashable) -> None:
@@ -55,6 +56,10 @@ class Sieve:
     def _at_hand(self) -> Hashable:
         key = self._ahead.first()
         if key is None:
-            self._ahead, self._passed = self._passed, self._ahead
+            self._turn()
             key = self._ahead.first()
         return key
+
+    def _turn(self) -> None:
+        """Bring the hand back to the oldest key."""
+        self._ahead, self._passed = self._passed, self._ahead
