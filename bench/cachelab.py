@@ -11,8 +11,8 @@ on the same accesses, with budgets of some shares of the bytes that all of it wo
   allocated, by tracemalloc): when filled, when all keys were asked for three times, and when all
   have left for others since.
 
-Goals: SIEVE, in both forms, and S3-FIFO are at least LRU's equals in every class of every trace, within a
-tolerance; in a scan and in a flood they have a tenth more hits among the leaves.
+Goals: SIEVE, in both forms, and S3-FIFO are at least LRU's equals in every class of every trace,
+within a tolerance; in a scan and in a flood they have a tenth more hits among the leaves.
 
 Lifetimes play no part: nothing expires.
 """
@@ -108,6 +108,7 @@ def _chosen(
 
 def run(trace: Trace, questions: int, seed: int, sizes: list[float], rounds: int) -> dict[str, Any]:
     """One trace under every policy: what could be had, and what was, by class, size and policy."""
+    gc.collect()
     accesses = list(trace.accesses(questions, seed))
     # One value for each size, so that values cost neither time nor memory.
     values = {size: bytes(size) for _, _, size in accesses}
@@ -166,8 +167,7 @@ def _ask(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Python does not look for garbage among the accesses meanwhile."""
-    gc.collect()
+    """Python does not look for garbage meanwhile."""
     gc.disable()
     try:
         yield

@@ -25,7 +25,7 @@ class CacheSpec:
     leaves_bytes: int = 16 * MIB
     ttl_cap_s: float = 3600.0
     negative_ttl_s: float = 60.0
-    policy: str = "lru"
+    policy: str = "sieve"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class _Node:
 class PaperSieve:
     """Algorithm 1 of the NSDI 2024 paper: one linked list, a hand, a bit for each node.
 
-    With ``grace``, the hand turns back before a tenth of the nodes.
+    With ``grace``, it begins at the tail when the hand has no more than a tenth of the nodes ahead.
     """
 
     def __init__(self, capacity: int, grace: bool = False) -> None:
@@ -57,22 +57,23 @@ class PaperSieve:
             node.older.newer = node.newer
 
     def _evict(self) -> Hashable:
-        node = self._unless_young(self.hand or self.tail)
+        node = self.hand or self.tail
+        if self.grace and self._ahead(node) <= len(self.nodes) / 10:
+            node = self.tail
+        assert node is not None
         while node.visited:
             node.visited = False
-            node = self._unless_young(node.newer or self.tail)
+            node = node.newer or self.tail
+            assert node is not None
         self.hand = node
         self.drop(node.key)
         return node.key
 
-    def _unless_young(self, node: _Node | None) -> _Node:
-        ahead, at = 0, node
-        while self.grace and at is not None:
-            ahead, at = ahead + 1, at.newer
-        if self.grace and ahead <= len(self.nodes) / 10:
-            node = self.tail
-        assert node is not None
-        return node
+    def _ahead(self, node: _Node | None) -> int:
+        count = 0
+        while node is not None:
+            count, node = count + 1, node.newer
+        return count
 
 
 class PaperS3Fifo:

@@ -3,8 +3,8 @@
 Not published; a tenth is what S3-FIFO leaves to new keys. When the hand of plain SIEVE comes near
 the young end, it takes new keys almost as soon as they have come, and goes on so as long as it
 finds one without a mark in so short a way. After what is asked for has changed, these are the keys
-that will be asked for again, while those of the past stand behind the hand. Here no key is looked
-at before as many as a tenth of the cache have come after it.
+that will be asked for again, while those of the past stand behind the hand. Here no search
+begins at a key before as many as a tenth of the cache have come after it.
 """
 
 from collections.abc import Hashable
@@ -17,9 +17,11 @@ class Sieve10(Sieve):
 
     __slots__ = ()
 
-    def _at_hand(self) -> Hashable:
+    def victim(self) -> Hashable:
+        """Move the hand to the next key without a mark, from the oldest if it is too far on."""
         # In places, so that gaps count; they are few.
-        if len(self._ahead) * 10 <= len(self._ahead) + len(self._passed):
+        ahead = len(self._ahead)
+        if ahead * 10 <= ahead + len(self._passed):
             self._passed.take_over(self._ahead)
             self._turn()
-        return super()._at_hand()
+        return super().victim()
