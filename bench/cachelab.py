@@ -26,6 +26,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
             trace.name: run(trace, options.questions, options.seed, sizes, options.rounds)
             for trace in traces
         },
-        "policies": {name: alone(name, options.keys) for name in POLICIES},
+        "policies": {name: alone(name, options.keys, options.rounds) for name in POLICIES},
         "keys": options.keys,
     }
     report["goals"] = {name: list(misses(report["traces"], name)) for name in COMPARED}
@@ -118,24 +119,21 @@ def run(trace: Trace, questions: int, seed: int, sizes: list[float], rounds: int
     hits: dict[str, dict[str, dict[str, float]]] = {
         kind: {f"{size:g}": {} for size in sizes} for kind in asked if asked[kind]
     }
-    cpu: dict[str, dict[str, float]] = {f"{size:g}": {} for size in sizes}
+    cpu: dict[str, dict[str, float]] = {}
     for size in sizes:
-        for policy in POLICIES:
-            spent = []
-            for _ in range(rounds):
-                caches = {
-                    kind: BudgetCache[bytes](
-                        int(cache.statistics().bytes * size / 100), policy=policy
-                    )
-                    for kind, cache in unbounded.items()
-                }
-                with _without_collector():
-                    before = time.process_time()
-                    found = _ask(caches, accesses, values)
-                    spent.append((time.process_time() - before) / len(accesses))
+        spent: dict[str, list[float]] = {policy: [] for policy in POLICIES}
+        for policy in list(POLICIES) * rounds:
+            caches = {
+                kind: BudgetCache[bytes](int(cache.statistics().bytes * size / 100), policy=policy)
+                for kind, cache in unbounded.items()
+            }
+            with _without_collector():
+                before = time.process_time()
+                found = _ask(caches, accesses, values)
+                spent[policy].append((time.process_time() - before) / len(accesses) * 1e9)
             for kind in hits:
                 hits[kind][f"{size:g}"][policy] = 100 * found[kind] / asked[kind]
-            cpu[f"{size:g}"][policy] = statistics.median(spent) * 1e9
+        cpu[f"{size:g}"] = {policy: statistics.median(spent[policy]) for policy in POLICIES}
     return {
         "hostile": trace.hostile,
         "classes": {
@@ -191,16 +189,19 @@ def misses(traces: dict[str, Any], policy: str) -> Iterator[str]:
 # ---------------------------------------------------------------- a policy alone
 
 
-def alone(name: str, count: int) -> dict[str, Any]:
+def alone(name: str, count: int, rounds: int) -> dict[str, Any]:
     """What a policy costs by itself with so many keys, in ns of CPU and bytes for a key."""
     keys = [f"88.901.{number % 1_000}/{number:08d}" for number in range(2 * count)]
+    sizes = sorted({min(_FEW_KEYS, count), count})
+
+    def median(measure: Callable[[], float]) -> float:
+        return statistics.median(measure() for _ in range(rounds))
+
     return {
-        "used_ns": {f"{few:,}": _used_ns(name, keys[:few]) for few in sorted({
-            min(_FEW_KEYS, count), count
-        })},
-        "evict_ns": _evict_ns(name, keys, count),
+        "used_ns": {f"{few:,}": median(partial(_used_ns, name, keys[:few])) for few in sizes},
+        "evict_ns": median(partial(_evict_ns, name, keys, count)),
         "bytes": _bytes(name, keys, count),
-    }  # fmt: skip
+    }
 
 
 def _used_ns(name: str, keys: list[str]) -> float:

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from itertools import islice
 from types import BuiltinMethodType
 
 import pytest
@@ -175,6 +176,43 @@ def test_decisions_do_not_depend_on_the_seed_of_hashes() -> None:
     }
     assert len(printed) == 1
     assert len(printed.pop()) > 10_000
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_after_clearing_all_begins_anew(name: str) -> None:
+    keys = list(trace(3, 3_000, 100))
+    fresh = Cache(make_policy(name), 40)
+    expected = [fresh.ask(key) for key in keys]
+    cleared = Cache(make_policy(name), 40)
+    used = cleared.policy.used
+    for key in trace(4, 3_000, 100):
+        cleared.ask(key)
+        if len(cleared.keys) > 30 and key.endswith("7"):
+            cleared.drop(next(iter(cleared.keys)))
+    cleared.keys.clear()
+    cleared.policy.clear()
+    assert [cleared.ask(key) for key in keys] == expected
+    # A cache may hold on to the bound method.
+    victim = cleared.policy.victim()
+    used(victim)
+    used(victim)
+    assert name == "ttl" or cleared.policy.victim() != victim
+
+
+def test_s3fifo_knows_a_ghost_by_what_does_not_change() -> None:
+    def stays(policy: CachePolicy[Hashable]) -> bool:
+        """Whether an entry that was evicted and came back, with another moment, outlives others."""
+        cache = Cache(policy, 20)
+        others = ((f"other-{number}", 0) for number in range(100))
+        for entry in (*islice(others, 25), ("a", 1), *islice(others, 5)):
+            cache.ask(entry)
+        assert ("a", 1) not in cache.keys
+        for entry in (("a", 2), *islice(others, 10)):
+            cache.ask(entry)
+        return ("a", 2) in cache.keys
+
+    assert stays(make_policy("s3fifo", lambda entry: entry[0]))
+    assert not stays(make_policy("s3fifo"))
 
 
 @pytest.mark.parametrize("name", ["sieve", "sieve10"])

@@ -9,7 +9,7 @@ over it, and ``python -m bench.cachelab`` compares it.
 """
 
 from collections.abc import Callable, Hashable
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from resolver.cache.policies.lru import LeastRecentlyUsed
 from resolver.cache.policies.s3fifo import S3Fifo
@@ -41,24 +41,39 @@ class CachePolicy(Protocol[K]):
     def victim(self) -> K:
         """The key that should leave next, which is ``removed`` then; the cache is not empty."""
 
+    def clear(self) -> None:
+        """All keys left the cache."""
 
-POLICIES: Final[dict[str, Callable[[], CachePolicy[Hashable]]]] = {
-    "lru": LeastRecentlyUsed,
+
+Identity = Callable[[Any], Hashable]
+"""What a key has in common with the one that comes back in its place, after it left."""
+
+POLICIES: Final[dict[str, Callable[[Identity], CachePolicy[Hashable]]]] = {
+    "lru": lambda identity: LeastRecentlyUsed(),
     "s3fifo": S3Fifo,
-    "sieve": Sieve,
-    "sieve10": Sieve10,
-    "ttl": AddedFirst,
+    "sieve": lambda identity: Sieve(),
+    "sieve10": lambda identity: Sieve10(),
+    "ttl": lambda identity: AddedFirst(),
 }
 
 
-def make_policy(name: str) -> CachePolicy[Hashable]:
+def itself(key: Hashable) -> Hashable:
+    """The identity of a key that comes back as it was."""
+    return key
+
+
+def make_policy(name: str, identity: Identity = itself) -> CachePolicy[Hashable]:
     """A new policy called ``name``.
+
+    Args:
+        identity: for a cache whose keys do not come back as they were; a policy may remember keys
+            that left.
 
     Raises:
         ConfigError: there is no such policy.
     """
     try:
-        return POLICIES[name]()
+        return POLICIES[name](identity)
     except KeyError:
         raise ConfigError(
             f"unknown cache policy {name!r}; known: {', '.join(sorted(POLICIES))}"

@@ -34,6 +34,14 @@ class Gaps:
         self._lines.append(Line(self))
         return self._lines[-1]
 
+    def clear(self) -> None:
+        """Take all keys out of all lines."""
+        self.open.clear()
+        self.keys.clear()
+        self._tickets.clear()
+        for line in self._lines:
+            line.clear()
+
     def take_out(self, key: Hashable) -> None:
         """Take ``key`` out of the line in which it stands."""
         ticket = self._tickets.pop(key, None)
@@ -112,6 +120,11 @@ class Line:
         for part in (other._swept, other._rest):
             self._rest.extend(part)
             part.clear()
+
+    def clear(self) -> None:
+        """Drop all places; ``Gaps.clear`` does the rest."""
+        self._swept.clear()
+        self._rest.clear()
 
     def swept(self, count: int) -> bool:
         """Look at ``count`` more places and close the gaps; whether all have been looked at."""

@@ -27,3 +27,7 @@ class LeastRecentlyUsed:
     def victim(self) -> Hashable:
         """The oldest key."""
         return next(iter(self._order))
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._order.clear()

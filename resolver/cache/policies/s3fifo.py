@@ -18,8 +18,8 @@ that was asked for three times, ``used`` is one look into a set.
 """
 
 from collections import deque
-from collections.abc import Hashable
-from typing import Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final
 
 from resolver.cache.policies.lines import Gaps
 
@@ -31,11 +31,16 @@ class S3Fifo:
     """Two lines of keys; sets of those used once, twice and more; the ghosts."""
 
     __slots__ = (
-        "_count", "_full", "_gaps", "_ghosts", "_haunting", "_main", "_once", "_small",
-        "_small_keys", "_thrice", "_twice",
+        "_count", "_full", "_gaps", "_ghosts", "_haunting", "_identity", "_main", "_once",
+        "_small", "_small_keys", "_thrice", "_twice",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Callable[[Any], Hashable]) -> None:
+        """
+        Args:
+            identity: what a key has in common with the one that comes back in its place.
+        """
+        self._identity = identity
         self._gaps = Gaps()
         self._small = self._gaps.line()
         self._main = self._gaps.line()
@@ -51,7 +56,7 @@ class S3Fifo:
     def added(self, key: Hashable) -> None:
         """Put ``key`` at the young end of one of the queues."""
         self._count += 1
-        if self._full and hash(key) & _GHOST_BITS not in self._haunting:
+        if self._full and self._ghost_of(key) not in self._haunting:
             self._small.join(key)
             self._small_keys.add(key)
         else:
@@ -88,12 +93,22 @@ class S3Fifo:
             key = self._unproven()
         return self._unused() if key is None else key
 
+    def clear(self) -> None:
+        """Forget all keys, and the ghosts."""
+        self._gaps.clear()
+        for keys in (self._small_keys, self._once, self._twice, self._thrice):
+            keys.clear()
+        self._ghosts.clear()
+        self._haunting.clear()
+        self._count = 0
+        self._full = False
+
     def _unproven(self) -> Hashable:
         """The first in the small queue that was not asked for twice; all before it move."""
         while self._small_keys:
             key = self._small.first()
             if key not in self._twice and key not in self._thrice:
-                self._add_ghost(hash(key) & _GHOST_BITS)
+                self._add_ghost(self._ghost_of(key))
                 return key
             self._clear_uses(key)
             self._small.pop()
@@ -133,6 +148,9 @@ class S3Fifo:
         self._once.discard(key)
         self._twice.discard(key)
         self._thrice.discard(key)
+
+    def _ghost_of(self, key: Hashable) -> int:
+        return hash(self._identity(key)) & _GHOST_BITS
 
     def _add_ghost(self, ghost: int) -> None:
         if ghost not in self._haunting:

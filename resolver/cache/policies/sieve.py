@@ -53,6 +53,11 @@ class Sieve:
             self._passed.join(key)
         return key
 
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._gaps.clear()
+        self._marked.clear()
+
     def _at_hand(self) -> Hashable:
         key = self._ahead.first()
         if key is None:

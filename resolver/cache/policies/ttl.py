@@ -34,3 +34,7 @@ class AddedFirst:
     def victim(self) -> Hashable:
         """The oldest key."""
         return self._line.first()
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._gaps.clear()
