@@ -20,13 +20,21 @@ from resolver.model.errors import ConfigError
 
 K = TypeVar("K", bound=Hashable)
 
+Identity = Callable[[Any], Hashable]
+"""What a key has in common with the one that comes back in its place, after it left."""
+
+
+def itself(key: Hashable) -> Hashable:
+    """The identity of a key that comes back as it was."""
+    return key
+
 
 class CachePolicy(Protocol[K]):
     """The order in which keys leave a full cache.
 
-    For one entry the caller passes the same object to all methods, not one that is only equal: a
-    policy may keep what it is given in more than one place, and two equal keys take the memory of
-    two.
+    What ``victim`` names is ``removed`` when it leaves, as every key that leaves. For one entry the
+    caller passes the same object to all methods, not one that is only equal: a policy may keep what
+    it is given in more than one place, and two equal keys take the memory of two.
     """
 
     def added(self, key: K) -> None:
@@ -39,14 +47,11 @@ class CachePolicy(Protocol[K]):
         """``key`` left the cache, evicted or not."""
 
     def victim(self) -> K:
-        """The key that should leave next, which is ``removed`` then; the cache is not empty."""
+        """The key that should leave next; the cache is not empty."""
 
     def clear(self) -> None:
         """All keys left the cache."""
 
-
-Identity = Callable[[Any], Hashable]
-"""What a key has in common with the one that comes back in its place, after it left."""
 
 POLICIES: Final[dict[str, Callable[[Identity], CachePolicy[Hashable]]]] = {
     "lru": lambda identity: LeastRecentlyUsed(),
@@ -55,11 +60,6 @@ POLICIES: Final[dict[str, Callable[[Identity], CachePolicy[Hashable]]]] = {
     "sieve10": lambda identity: Sieve10(),
     "ttl": lambda identity: AddedFirst(),
 }
-
-
-def itself(key: Hashable) -> Hashable:
-    """The identity of a key that comes back as it was."""
-    return key
 
 
 def make_policy(name: str, identity: Identity = itself) -> CachePolicy[Hashable]:
