@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast chaos-kill lint format docs bench-cold lock clean
+.PHONY: help up down status test test-fast chaos-kill lint format docs bench-cold bench-cachelab lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +24,7 @@ LOCK_READY := $(LOCK_VENV)/.ready
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) \
-		| while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 # ---------------------------------------------------------------- the network
 
@@ -66,6 +66,9 @@ docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
 
 bench-cold: $(DEV_READY) ## latency of cold resolutions at 500 a second, Unbound beside it
 	@$(BIN)/python -m bench.cold
+
+bench-cachelab: $(DEV_READY) ## the eviction policies over traces: hits, memory, CPU; minutes
+	@$(BIN)/python -m bench.cachelab
 
 # ---------------------------------------------------------------- the environment
 

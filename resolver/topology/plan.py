@@ -30,7 +30,7 @@ class CacheSpec:
     failure_ttl_s: float = 2.0
     serve_stale_s: float = 86_400.0
     prefetch: bool = True
-    policy: str = "lru"
+    policy: str = "sieve"
 
 
 @dataclass(frozen=True, slots=True)

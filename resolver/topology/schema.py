@@ -109,7 +109,9 @@ class _Section(BaseModel):
 class CacheModel(_Section):
     """What a node keeps of what it resolved for others."""
 
-    policy: str = Field("lru", description="eviction policy")
+    policy: str = Field(
+        "sieve", description="eviction policy: `sieve`, `sieve10`, `s3fifo`, `lru` or `ttl`"
+    )
     routes: Size = Field(4 << 20, description="budget for routes: prefix → site")
     leaves: Size = Field(16 << 20, description="budget for records: identifier → values")
     negatives: Size = Field(
