@@ -40,12 +40,15 @@ class Trace:
         text: what it stands for, in a few words.
         accesses: count of questions, seed → the accesses of these questions.
         hostile: whether plain recency is expected to suffer: a scan or a flood.
+        worst: the worst case known for SIEVE and S3-FIFO, run to be seen and held to no goal: a
+            hot set as large as the cache, all of it replaced at once.
     """
 
     name: str
     text: str
     accesses: Callable[[int, int], Iterator[Access]]
     hostile: bool = False
+    worst: bool = False
 
 
 def zipf_ranks(draw: Random, alpha: float, size: int, count: int) -> Iterator[int]:
@@ -97,14 +100,15 @@ def flood(count: int, seed: int) -> Iterator[Access]:
             yield LEAF, f"{_prefix(_OTHERS)}/{draw.getrandbits(64):016x}", _NEGATIVE_OCTETS
 
 
-def shift(asked: int) -> Callable[[int, int], Iterator[Access]]:
-    """A hot set that is replaced ten times, when its items were asked for so often on average."""
+def shift(asked: int, times: int) -> Callable[[int, int], Iterator[Access]]:
+    """A hot set that is replaced so many times, when its items were asked for so often on average:
+    one of so many parts of all that is asked for."""
 
     def accesses(count: int, seed: int) -> Iterator[Access]:
         draw = Random(seed)
-        phase = max(1, count // 10)
+        phase = max(1, count // times)
         size = max(1, phase // asked)
-        for start in range(0, 10 * size, size):
+        for start in range(0, times * size, size):
             for rank in zipf_ranks(draw, 0.9, size, phase):
                 yield from _question(start + rank, count)
 
@@ -129,9 +133,10 @@ TRACES: Final = {
         Trace("enterprise", "enterprises by a Zipf law, their items mostly once", enterprises),
         Trace("scan", "a hot set, and a pass over everything", scan, hostile=True),
         Trace("flood", "a hot set, and random suffixes under one prefix", flood, hostile=True),
-        Trace("shift-80", "a hot set replaced when its items were asked for 80 times", shift(80)),
-        Trace("shift-5", "a hot set replaced when its items were asked for 5 times", shift(5)),
+        Trace("shift", "a small hot set, replaced again and again", shift(80, 50)),
         Trace("drift", "a hot set whose items come and fade", drift),
+        Trace("worst-80", "as large as the cache, replaced after 80", shift(80, 10), worst=True),
+        Trace("worst-5", "as large as the cache, replaced after 5", shift(5, 10), worst=True),
     )
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.traces import LEAF, ROUTE, TRACES, Access
 
-COUNT = 5_000
+COUNT = 20_000
 
 
 def leaves(name: str, count: int = COUNT) -> list[str]:
@@ -84,12 +84,15 @@ def test_a_flood_is_of_names_never_asked_again_under_one_prefix() -> None:
     assert len(set(hot)) <= COUNT // 25
 
 
-@pytest.mark.parametrize(("name", "asked"), [("shift-80", 80), ("shift-5", 5)])
-def test_a_shift_leaves_nothing_of_the_hot_set(name: str, asked: int) -> None:
-    keys = leaves(name, 20_000)
-    phases = [set(keys[start : start + 2_000]) for start in range(0, 20_000, 2_000)]
+@pytest.mark.parametrize(
+    ("name", "asked", "times"), [("shift", 80, 50), ("worst-80", 80, 10), ("worst-5", 5, 10)]
+)
+def test_a_shift_leaves_nothing_of_the_hot_set(name: str, asked: int, times: int) -> None:
+    phase = 80_000 // times
+    keys = leaves(name, 80_000)
+    phases = [set(keys[start : start + phase]) for start in range(0, 80_000, phase)]
     assert all(not one & next_ for one, next_ in pairwise(phases))
-    assert all(0.5 * 2_000 / asked < len(phase) <= 2_000 / asked for phase in phases)
+    assert all(0.5 * phase / asked < len(found) <= phase / asked for found in phases)
 
 
 def test_items_that_drift_come_hot_and_fade() -> None:
