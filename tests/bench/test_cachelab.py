@@ -54,8 +54,8 @@ def test_what_misses_a_goal() -> None:
     def missed(hostile: bool, kind: str, ours: float) -> list[str]:
         return list(cachelab.misses(row(hostile, kind, lru=40.0, sieve=ours), "sieve"))
 
-    assert missed(False, "leaf", 39.9) == []
-    assert missed(False, "leaf", 39.5) == ["t, leaf at 1 %: 39.50, lru 40.00: 0.50 points behind"]
+    assert missed(False, "leaf", 39.6) == []
+    assert missed(False, "leaf", 39.2) == ["t, leaf at 1 %: 39.20, lru 40.00: 0.80 points behind"]
     assert missed(True, "leaf", 43.9) == ["t, leaf at 1 %: 43.90, lru 40.00: not clearly ahead"]
     assert missed(True, "leaf", 44.1) == []
     assert missed(True, "route", 40.0) == [], "a flood under one prefix asks for one route"
