@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.goals import Goal, end, lines_of
-from bench.machine import cpu_seconds, family, machine_line
+from bench.machine import Neighbours, cpu_seconds, family, machine_line
 from bench.native import (
     DNS,
     HANDLE,
@@ -151,7 +151,7 @@ def _round(
         window=_IN_FLIGHT,
         timeout=_PATIENCE_S,
     )
-    before = cpu_seconds(pids)
+    neighbours, before = Neighbours(), cpu_seconds(pids)
     figures = run_load("udp", address, requests, load)
     spent = cpu_seconds(pids) - before
     return {
@@ -164,6 +164,7 @@ def _round(
         "p99_ms": figures.latency_us["p99"] / 1e3,
         "max_ms": figures.latency_us["max"] / 1e3,
         "cpu_us": spent / requests.count * 1e6,
+        "others": neighbours.share(spent + figures.client_cpu),
     }
 
 
@@ -178,7 +179,8 @@ def print_report(report: Mapping[str, Any]) -> None:
     """The report as a table."""
     print(report["machine"])
     print(f"open loop over UDP, {report['rate']:g}/s, median of {report['rounds']} rounds")
-    print(f"{'':22} {'right':>8} {'p50 ms':>8} {'p90 ms':>8} {'p99 ms':>8} {'CPU µs':>8}")
+    heads = f"{'right':>8} {'p50 ms':>8} {'p90 ms':>8} {'p99 ms':>8} {'CPU µs':>8} {'others':>7}"
+    print(f"{'':22} {heads}")
     titles = {
         "four_tiers": "four tiers",
         "one_hop": "one hop",
@@ -189,7 +191,7 @@ def print_report(report: Mapping[str, Any]) -> None:
             row = report[name]
             print(
                 f"{title:22} {row['right']:8} {row['p50_ms']:8.2f} {row['p90_ms']:8.2f} "
-                f"{row['p99_ms']:8.2f} {row['cpu_us']:8.0f}"
+                f"{row['p99_ms']:8.2f} {row['cpu_us']:8.0f} {row['others']:7.0%}"
             )
             if row["trouble"]:
                 print(f"  {row['trouble']}")
@@ -199,6 +201,7 @@ def print_report(report: Mapping[str, Any]) -> None:
             f"{title:22} {'':8} {ratio['p50_ms']:8.1f} {'':8} {ratio['p99_ms']:8.1f} "
             f"{ratio['cpu_us']:8.1f}"
         )
+    print("others: what other processes took of the machine meanwhile")
     if report["peer_left_out"]:
         print(f"the peer is left out: {report['peer_left_out']}")
     print(*lines_of(report["goals"]), sep="\n")

@@ -17,17 +17,26 @@ open loop at ``--flood-rate``.
 import argparse
 import http.client
 import json
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench.goals import Goal, end, lines_of
-from bench.machine import beside_the_clients, client_core, machine_line, resident
+from bench.machine import (
+    Neighbours,
+    beside_the_clients,
+    client_core,
+    cpu_seconds,
+    machine_line,
+    resident,
+)
 from bench.native import (
     Figures,
     Load,
@@ -42,6 +51,7 @@ from bench.native import (
 from bench.network import (
     DIGITS,
     PREFIX,
+    BenchNetwork,
     handle,
     metric,
     minimal_network,
@@ -97,6 +107,7 @@ class Phase:
         memory: (seconds since the start, resident bytes).
         hits, misses: of leaves, as the node counts them.
         normal: what the normal clients saw.
+        others: what other processes took of the machine, 0 to 1.
     """
 
     traced: Counter[str] = field(default_factory=Counter)
@@ -104,6 +115,7 @@ class Phase:
     hits: float = 0.0
     misses: float = 0.0
     normal: Figures | None = None
+    others: float = 0.0
 
     @property
     def hit_ratio(self) -> float:
@@ -200,10 +212,11 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         )
         with beside_the_clients():
             alone = replace(normal, seconds=options.before)
-            with started_load("udp", at, hot, alone) as asking:
+            with _counted(before, net), started_load("udp", at, hot, alone) as asking:
                 observer.watch(before, asking)
                 before.normal = asking.figures()
             with (
+                _counted(during, net),
                 started_load("udp", at, hot, normal) as asking,
                 started_load("udp", at, flood, flooding) as pouring,
             ):
@@ -212,6 +225,20 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
                 during.normal, flooded = asking.figures(), pouring.figures()
         budget, counted = net.cache_budget(node), metric(node, "wuhan_cache_bytes")
     return _report(options, before, during, flooded, budget, counted)
+
+
+@contextmanager
+def _counted(phase: Phase, network: BenchNetwork) -> Iterator[None]:
+    """Say in ``phase`` what others took of the machine meanwhile."""
+
+    def own() -> float:
+        clients = os.times()
+        used = clients.user + clients.system + clients.children_user + clients.children_system
+        return used + cpu_seconds(network.processes())
+
+    neighbours, before = Neighbours(), own()
+    yield
+    phase.others = neighbours.share(own() - before)
 
 
 def _numbered(path: Path, letter: str, count: int) -> Requests:
@@ -267,6 +294,7 @@ def _phase(phase: Phase, normal: Figures) -> dict[str, Any]:
         "seconds": phase.memory[-1][0],
         "traced": dict(phase.traced),
         "hit_ratio": phase.hit_ratio,
+        "others": phase.others,
         "hits": phase.hits,
         "misses": phase.misses,
         "hits_of_normal": phase.hits / max(1, asked),
@@ -307,17 +335,20 @@ def print_report(report: Mapping[str, Any]) -> None:
         f"the flood: {flood['sent']:,} names at {flood['rate']:,.0f}/s;"
         f" {answers or 'no answers'}; lost: {flood['lost']:,}"
     )
-    print(f"{'':10} {'hit ratio':>9} {'by counters':>11} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
+    heads = f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'others':>7}"
+    print(f"{'':10} {'hit ratio':>9} {'by counters':>11} {heads}")
     for name in ("before", "during"):
         phase, normal = report[name], report[name]["normal"]
         print(
             f"{name:10} {phase['hit_ratio']:9.2%} {phase['hits_of_normal']:11.2%}"
             f" {normal['p50_ms']:8.2f} {normal['p99_ms']:8.2f} {normal['max_ms']:8.1f}"
+            f" {phase['others']:7.0%}"
         )
         odd = {key: count for key, count in phase["traced"].items() if key != "hit"}
         if odd or normal["trouble"]:
             told = "; ".join(filter(None, (normal["trouble"], str(odd or ""))))
             print(f"  of {normal['sent']:,} requests: {told}")
+    print("others: what other processes took of the machine meanwhile")
     memory = report["during"]["memory"]
     step = max(1, len(memory) // _SAMPLES_SHOWN)
     shown = [*memory[::step][:_SAMPLES_SHOWN], memory[-1]]

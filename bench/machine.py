@@ -76,6 +76,30 @@ def _cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
+class Neighbours:
+    """What everybody else takes of the machine meanwhile, which makes latencies longer."""
+
+    def __init__(self) -> None:
+        self._busy, self._began = _busy_seconds(), time.monotonic()
+
+    def share(self, own_seconds: float) -> float:
+        """Share of all cores' time since the start that others used, 0 to 1.
+
+        Args:
+            own_seconds: CPU that those who are measured, and their clients, have used.
+        """
+        others = _busy_seconds() - self._busy - own_seconds
+        elapsed = time.monotonic() - self._began
+        return max(0.0, others / elapsed / (os.cpu_count() or 1))
+
+
+def _busy_seconds() -> float:
+    """CPU of all cores together since the machine started, but what they were idle."""
+    first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, first[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(pids: Iterable[int]) -> int:
     """Resident memory of processes together, in bytes."""
     return sum(int(psutil.Process(pid).memory_info().rss) for pid in pids)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from bench.goals import Goal, end, lines_of
-from bench.machine import beside_the_clients, client_core, cpu_seconds, family, resident
+from bench.machine import Neighbours, beside_the_clients, client_core, cpu_seconds, family, resident
 
 
 def test_cpu_is_what_the_process_has_used():
@@ -37,6 +37,17 @@ def test_the_family_of_a_process():
         assert len(found) == 2
         assert resident(found) > resident(found[1:]) > 1 << 20
         process.communicate(b"\n")
+
+
+def test_what_others_take_is_what_we_did_not():
+    neighbours, clock = Neighbours(), time.process_time()
+    while time.process_time() < clock + 0.3:
+        pass
+    used = time.process_time() - clock
+    # To whoever does not say that it was us, we are the others; ticks are 10 ms.
+    blamed, rest = neighbours.share(0), neighbours.share(used)
+    assert blamed > 0
+    assert rest < blamed
 
 
 def test_this_process_returns_to_where_it_was():
