@@ -15,24 +15,23 @@ where it cannot run).
 import argparse
 import random
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from bench.goals import Goal, end, lines_of
+from bench.goals import Goal, lines_of
 from bench.machine import Neighbours, cpu_seconds, family, machine_line
 from bench.native import (
     DNS,
     HANDLE,
     Load,
-    NativeError,
     Protocol,
     Requests,
     run_load,
     write_requests,
 )
+from bench.program import amount, count, measure
 from bench.speech import domain_question, handle_request
 from bench.unbound import DnsTree, dns_tree, domain_of, why_not
 from resolver.cluster.launch import launch
@@ -52,18 +51,13 @@ _PATIENCE_S: Final = 5.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; exit status 0 if all goals are met, 4 if not, 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog="bench.cold", description=__doc__)
-    parser.add_argument("--rate", type=float, default=1000.0, help="resolutions a second")
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of each round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=amount, default=1000.0, help="resolutions a second")
+    parser.add_argument("--seconds", type=amount, default=20.0, help="length of each round")
+    parser.add_argument("--rounds", type=count, default=3)
+    parser.add_argument("--seed", type=count, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="wuhan-bench-") as folder:
-            report = run(Path(folder), options)
-    except NativeError as error:
-        parser.error(str(error))
-    return end(report, options.json, print_report)
+    return measure(parser, lambda folder: run(folder, options), print_report, as_json=options.json)
 
 
 def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -75,12 +69,12 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         with ExitStack() as running:
             reason = why_not()
             tree = None if reason else running.enter_context(dns_tree(_made(folder / "dns")))
-            return measure(folder, state, tree, options) | {"peer_left_out": reason}
+            return figures_of(folder, state, tree, options) | {"peer_left_out": reason}
     finally:
         launched.stop()
 
 
-def measure(
+def figures_of(
     folder: Path, state: NetworkState, tree: DnsTree | None, options: argparse.Namespace
 ) -> dict[str, Any]:
     """The figures of all rounds; the reported ones are those of the round with the median p50."""

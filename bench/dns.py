@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from bench.speech import MAX_ANSWER, domain_question
+from resolver.model.errors import ResolverError
 
 START_S: Final = 10.0
+
+
+class PeerError(ResolverError):
+    """A server to be compared with does not run as it should."""
+
 
 UNBOUND: Final = """\
 server:
@@ -96,7 +102,7 @@ def wait_for_answer(address: tuple[str, int], domain: str) -> None:
     """Ask for ``domain`` until there is an answer with a record in it.
 
     Raises:
-        RuntimeError: there is none within ``START_S``.
+        PeerError: there is none within ``START_S``.
     """
     question = domain_question(domain, edns=True).octets
     until = time.monotonic() + START_S
@@ -111,4 +117,4 @@ def wait_for_answer(address: tuple[str, int], domain: str) -> None:
                 continue
             if not reply[3] & 0xF and reply[6:8] != b"\0\0":
                 return
-    raise RuntimeError(f"the DNS did not answer at {address[0]} port {address[1]} in {START_S:g} s")
+    raise PeerError(f"the DNS did not answer at {address[0]} port {address[1]} in {START_S:g} s")

@@ -19,7 +19,6 @@ import http.client
 import json
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.goals import Goal, end, lines_of
+from bench.goals import Goal, lines_of
 from bench.machine import (
     Neighbours,
     beside_the_clients,
@@ -57,6 +56,7 @@ from bench.network import (
     minimal_network,
     url_records,
 )
+from bench.program import amount, count, measure
 from bench.speech import handle_request
 from resolver.cluster.state import NodeState
 from resolver.model.codes import ResponseCode
@@ -80,22 +80,17 @@ _IN_FLIGHT: Final = 4096
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; exit status 0 if all goals are met, 4 if not, 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog="bench.flood", description=__doc__)
-    parser.add_argument("--suffixes", type=int, default=10_000_000, help="names of the flood")
-    parser.add_argument("--window", type=int, default=128, help="requests of the flood in flight")
-    parser.add_argument("--flood-rate", type=float, default=0.0, help="a second; an open loop")
-    parser.add_argument("--hot", type=int, default=1000, help="hot identifiers")
-    parser.add_argument("--rate", type=float, default=1000.0, help="of the normal clients")
-    parser.add_argument("--traces", type=float, default=50.0, help="traced requests a second")
-    parser.add_argument("--before", type=float, default=10.0, help="seconds without the flood")
+    parser.add_argument("--suffixes", type=count, default=10_000_000, help="names of the flood")
+    parser.add_argument("--window", type=count, default=128, help="requests of the flood in flight")
+    parser.add_argument("--flood-rate", type=amount, default=0.0, help="a second; an open loop")
+    parser.add_argument("--hot", type=count, default=1000, help="hot identifiers")
+    parser.add_argument("--rate", type=amount, default=1000.0, help="of the normal clients")
+    parser.add_argument("--traces", type=amount, default=50.0, help="traced requests a second")
+    parser.add_argument("--before", type=amount, default=10.0, help="seconds without the flood")
     parser.add_argument("--leaves", default="64MiB", help="the cache's budget for records")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="wuhan-bench-") as folder:
-            report = run(Path(folder), options)
-    except NativeError as error:
-        parser.error(str(error))
-    return end(report, options.json, print_report)
+    return measure(parser, lambda folder: run(folder, options), print_report, as_json=options.json)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,8 @@
-"""Goals: a figure, its bound, and whether it is kept; and what every benchmark does at its end."""
+"""Goals: a figure, its bound, and whether it is kept."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
-
-MET: Final = 0
-MISSED: Final = 4
-"""Exit statuses of a benchmark."""
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +45,3 @@ def lines_of(goals: Iterable[Mapping[str, Any]]) -> list[str]:
     return [
         Goal(**{key: value for key, value in goal.items() if key != "met"}).line() for goal in goals
     ]
-
-
-def end(report: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[str, Any]], None]) -> int:
-    """Print a report, as JSON or with ``show``; the exit status that it calls for."""
-    if as_json:
-        print(json.dumps(report, indent=2, ensure_ascii=False))
-    else:
-        show(report)
-    return MET if report["met"] else MISSED

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from resolver.model.errors import ResolverError
+
 COMPILERS: Final = ("cc", "gcc", "clang")
 _SOURCES: Final = Path(__file__).with_name("native")
 _FLAGS: Final = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow")
@@ -26,7 +28,7 @@ _GRACE_S: Final = 30.0
 _HEAD: Final = struct.Struct(">III")
 
 
-class NativeError(RuntimeError):
+class NativeError(ResolverError):
     """The load generator cannot be built or run; the text says why and what to do."""
 
 

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.dns import UNBOUND, free_port, program, running, unbound, wait_for_answer, zone_text
+from bench.dns import (
+    UNBOUND,
+    PeerError,
+    free_port,
+    program,
+    running,
+    unbound,
+    wait_for_answer,
+    zone_text,
+)
 from bench.network import DIGITS
 from bench.speech import domain_question
 
@@ -68,11 +77,11 @@ def write_zone(folder: Path, names: int, octets: int) -> None:
     """Write the zone: so many names, each answered in so many octets.
 
     Raises:
-        ValueError: a TXT record of one string cannot have that size.
+        PeerError: a TXT record of one string cannot have that size.
     """
     text = octets - smallest_answer()
     if not 0 <= text <= _LONGEST_TEXT:
-        raise ValueError(f"no TXT record of one string makes an answer of {octets} octets")
+        raise PeerError(f"no TXT record of one string makes an answer of {octets} octets")
     rows = (f'p-{number:08d} IN TXT "{"x" * text}"' for number in range(names))
     (folder / "bench.zone").write_text(zone_text(ORIGIN, "127.0.0.1", rows), encoding="ascii")
 

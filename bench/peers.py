@@ -16,7 +16,6 @@ import argparse
 import ipaddress
 import statistics
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from typing import Any, Final
 import psutil
 
 from bench.dns import why_no_unbound
-from bench.goals import Goal, end, lines_of
+from bench.goals import Goal, lines_of
 from bench.machine import client_core, cpu_seconds, keep_on, machine_line, server_core
 from bench.native import (
     DNS,
@@ -44,6 +43,7 @@ from bench.native import (
 )
 from bench.network import DIGITS, PREFIX, BenchNetwork, minimal_network, url_records
 from bench.peer_dns import cached_unbound, domain, knot, why_no_knot, write_zone
+from bench.program import amount, count, measure
 from bench.speech import domain_question, handle_request
 
 GOAL_UNBOUND: Final = 0.8
@@ -78,9 +78,9 @@ class Contender:
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; exit status 0 if the goals are met, 4 if not, 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog="bench.peers", description=__doc__)
-    parser.add_argument("--names", type=int, default=10_000, help="different names asked for")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each round and server")
+    parser.add_argument("--names", type=count, default=10_000, help="different names asked for")
+    parser.add_argument("--rounds", type=count, default=5)
+    parser.add_argument("--seconds", type=amount, default=2.0, help="of each round and server")
     parser.add_argument("--handle-server", metavar="HOST:PORT", help="another one, on this machine")
     parser.add_argument("--handle", help="what to ask it for")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -93,12 +93,12 @@ def main(arguments: list[str] | None = None) -> int:
             foreign = _parsed(options.handle_server)
         except ValueError as error:
             parser.error(str(error))
-    try:
-        with tempfile.TemporaryDirectory(prefix="wuhan-bench-") as folder:
-            report = run(Path(folder), options, foreign)
-    except NativeError as error:
-        parser.error(str(error))
-    return end(report, options.json, print_report)
+    return measure(
+        parser,
+        lambda folder: run(folder, options, foreign),
+        print_report,
+        as_json=options.json,
+    )
 
 
 def _parsed(text: str) -> tuple[str, int]:

@@ -64,7 +64,7 @@ def dns_tree(folder: Path) -> Iterator[DnsTree]:
     """Run the tree below ``folder``.
 
     Raises:
-        RuntimeError: it does not answer.
+        PeerError: it does not answer.
     """
     secondaries = [row.prefix for row in ROSTER]
     enterprises = [prefix for row in ROSTER for prefix in row.enterprise_prefixes()]

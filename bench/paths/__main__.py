@@ -2,16 +2,15 @@
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bench.goals import end, lines_of
+from bench.goals import lines_of
 from bench.machine import machine_line
-from bench.native import NativeError
 from bench.paths import authoritative, batch, growth, http, tcp, workers
 from bench.paths.common import Measure, Options, told
+from bench.program import amount, count, measure
 
 PATHS: Final[Mapping[str, Measure]] = {
     "tcp": tcp.measure,
@@ -28,30 +27,32 @@ def main(arguments: list[str] | None = None) -> int:
     known = Options()
     parser = argparse.ArgumentParser(prog="bench.paths", description=__doc__)
     parser.add_argument("paths", nargs="*", metavar="PATH", help=", ".join(PATHS) + "; else all")
-    parser.add_argument("--names", type=int, default=known.names, help="identifiers asked for")
-    parser.add_argument("--rounds", type=int, default=known.rounds)
-    parser.add_argument("--seconds", type=float, default=known.seconds, help="of each round")
-    parser.add_argument("--records", type=int, default=known.records, help="of authoritative")
-    parser.add_argument("--cached", type=int, default=known.cached, help="of growth, at the end")
+    parser.add_argument("--names", type=count, default=known.names, help="identifiers asked for")
+    parser.add_argument("--rounds", type=count, default=known.rounds)
+    parser.add_argument("--seconds", type=amount, default=known.seconds, help="of each round")
+    parser.add_argument("--records", type=count, default=known.records, help="of authoritative")
+    parser.add_argument("--cached", type=count, default=known.cached, help="of growth, at the end")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = vars(parser.parse_args(arguments))
     chosen, as_json = given.pop("paths") or list(PATHS), given.pop("json")
     for name in chosen:
         if name not in PATHS:
             parser.error(f"there is no path {name!r}; there are: {', '.join(PATHS)}")
-    try:
-        report = run(chosen, Options(**given))
-    except NativeError as error:
-        parser.error(str(error))
-    return end(report, as_json, print_report)
+    return measure(
+        parser,
+        lambda folder: run(folder, chosen, Options(**given)),
+        print_report,
+        as_json=as_json,
+    )
 
 
-def run(chosen: list[str], options: Options) -> dict[str, Any]:
+def run(folder: Path, chosen: list[str], options: Options) -> dict[str, Any]:
     """Measure the chosen paths one after the other."""
     found: dict[str, Any] = {}
     for name in chosen:
-        with tempfile.TemporaryDirectory(prefix="wuhan-bench-") as folder:
-            found[name] = told(PATHS[name](Path(folder), options))
+        place = folder / name
+        place.mkdir()
+        found[name] = told(PATHS[name](place, options))
     return {
         "machine": machine_line(),
         "rounds": options.rounds,

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bench.goals import Goal, end, lines_of
+from bench.goals import Goal, lines_of
 from bench.machine import Neighbours, beside_the_clients, client_core, cpu_seconds, family, resident
 
 
@@ -67,10 +67,3 @@ def test_goals_have_a_bound_above_or_below():
         "CPU: 4.57 µs, at most 5: met",
         "rate: 61,234, at least 70,000: MISSED",
     ]
-
-
-def test_a_missed_goal_is_exit_status_4(capsys: pytest.CaptureFixture[str]):
-    assert end({"met": True}, True, print) == 0
-    assert json.loads(capsys.readouterr().out) == {"met": True}
-    assert end({"met": False}, False, lambda report: print("shown")) == 4
-    assert capsys.readouterr().out == "shown\n"
