@@ -19,6 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import truediv
 from pathlib import Path
 from typing import Any, Final
 
@@ -255,9 +256,13 @@ def _report(
             each = sorted(entry["cpu_us"] for entry in found)
             row["cpu_us_least"], row["cpu_us_most"] = each[0], each[-1]
         rows[contender.name] = row
-    ours = rows["recursive"]["cpu_us"]
-    for row in rows.values():
-        row["ratio"] = ours / row["cpu_us"] if "cpu_us" in row else None
+    ours = [entry["cpu_us"] for entry in rounds["recursive"]]
+    for name, row in rows.items():
+        # Within a round, whatever else the machine did was the same for all.
+        row["ratio"] = None
+        if "cpu_us" in row:
+            theirs = (entry["cpu_us"] for entry in rounds[name])
+            row["ratio"] = statistics.median(map(truediv, ours, theirs))
     goals = [Goal("our CPU as a share of the C echo's", rows["echo"]["ratio"], GOAL_ECHO)]
     if "unbound" in rows:
         share = rows["unbound"]["ratio"]

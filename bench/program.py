@@ -6,12 +6,14 @@ a report as a table or as JSON, and an exit status.
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from resolver.model.errors import ResolverError
+from resolver.model.errors import NetworkStateError, ResolverError
 
 MET: Final = 0
 MISSED: Final = 4
@@ -53,12 +55,17 @@ def measure(
     as_json: bool,
 ) -> int:
     """Do ``work`` in a folder of its own and print its report, as JSON or with ``show``; the exit
-    status. What makes it impossible is told by ``parser``, which ends the program."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="wuhan-bench-") as folder:
-            report = work(Path(folder))
-    except ResolverError as error:
-        parser.error(str(error))
+    status. What makes it impossible is told by ``parser``, which ends the program; the folder of a
+    network that does not start stays, since its logs say more."""
+    with ExitStack() as at_end:
+        folder = Path(tempfile.mkdtemp(prefix="wuhan-bench-"))
+        at_end.callback(shutil.rmtree, folder)
+        try:
+            report = work(folder)
+        except ResolverError as error:
+            if isinstance(error, NetworkStateError):
+                at_end.pop_all()  # it names a log in the folder
+            parser.error(str(error))
     if as_json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
     else:

@@ -10,7 +10,7 @@ import pytest
 from bench import cold, flood, peers
 from bench.paths import __main__ as paths
 from bench.program import measure
-from resolver.model.errors import ConfigError
+from resolver.model.errors import ConfigError, NetworkStateError
 
 
 @pytest.mark.parametrize(("met", "status"), [(True, 0), (False, 4)])
@@ -41,6 +41,19 @@ def test_what_makes_it_impossible_is_told_in_a_sentence(capsys: pytest.CaptureFi
         measure(argparse.ArgumentParser(prog="bench"), work, print, as_json=False)
     assert ended.value.code == 2
     assert capsys.readouterr().err.endswith("bench: error: nothing works\n")
+
+
+def test_the_logs_of_a_network_that_does_not_start_stay(capsys: pytest.CaptureFixture[str]):
+    folders: list[Path] = []
+
+    def work(folder: Path) -> dict[str, bool]:
+        folders.append(folder)
+        raise NetworkStateError(f"see {folder}/log")
+
+    with pytest.raises(SystemExit):
+        measure(argparse.ArgumentParser(), work, print, as_json=False)
+    assert f"see {folders[0]}/log" in capsys.readouterr().err
+    folders[0].rmdir()
 
 
 @pytest.mark.parametrize(
