@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from resolver.model.errors import WireError
-from resolver.transport.batches import BATCH, SLOTS, Address, Datagrams, datagrams
+from resolver.transport.batches import BATCH, STARTS, Address, Datagrams, datagrams
 from resolver.transport.door import Service
+from resolver.transport.ready import slots
 from resolver.wire.answer import Client
 from resolver.wire.envelope import MAX_DATAGRAM
 from resolver.wire.fragments import FRAGMENT_LIFETIME_S, Reassembler, fragment
 
 MAX_BATCHES: Final = 8
 """Taken before others get their turn."""
+
+SLOTS: Final = slots(STARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class UdpDoor:
                     ready.sent(len(replies), time.perf_counter() - started)
             octets, sizes = through.octets, through.sizes
             for number in missed:
-                at = SLOTS[number][0]
+                at = STARTS[number]
                 self._received(octets[at : at + sizes[number]], through.sender(number))
             if count < BATCH:
                 return

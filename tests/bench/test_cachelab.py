@@ -47,7 +47,13 @@ def test_hits_are_the_same_in_every_run() -> None:
 
 
 def row(hostile: bool, kind: str, **percent: float) -> dict[str, Any]:
-    return {"t": {"hostile": hostile, "worst": False, "classes": {kind: {"hit_percent": {"1": percent}}}}}
+    return {
+        "t": {
+            "hostile": hostile,
+            "worst": False,
+            "classes": {kind: {"hit_percent": {"1": percent}}},
+        }
+    }
 
 
 def test_what_misses_a_goal() -> None:
