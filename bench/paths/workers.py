@@ -33,10 +33,9 @@ def measure(folder: Path, options: Options) -> Report:
             node = network.recursive
             pids = network.measure(node) if count == 1 else network.spread(node)
             requests = numbered(folder / "requests", options.names)
-            for _ in range(count):
-                fill(node, requests)
+            fill(node, requests)
             load = Load(seconds=options.seconds, flows=SOCKETS)
-            run_load("udp", address(node), requests, load)
+            run_load("udp", address(node), requests, load)  # now every worker has met every name
             found = []
             for _ in range(options.rounds):
                 before = [cpu_seconds([pid]) for pid in pids]
