@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.goals import Goal, lines_of
-from bench.machine import Neighbours, cpu_seconds, family, machine_line
+from bench.machine import Neighbours, cpu_seconds, machine_line
 from bench.native import (
     DNS,
     HANDLE,
@@ -85,7 +85,7 @@ def figures_of(
     prefixes = [node.prefix for node in state.nodes if node.role == "enterprise"]
     handles = [f"{prefix}/{n:06d}" for prefix in prefixes for n in range(1, 101)]
     own = [handle for handle in handles if handle.startswith(enterprise.prefix + "/")]
-    pids = tuple({pid for node in state.nodes for pid in family(node.pid)})
+    pids = tuple(state.pids())
     order = random.Random(options.seed)
     wanted = int(options.rate * options.seconds)
     rounds: dict[str, list[dict[str, Any]]] = {"four_tiers": [], "one_hop": [], "unbound": []}

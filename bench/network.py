@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.machine import client_core, family, keep_on, server_core
 from resolver.cluster.launch import launch
@@ -21,7 +21,7 @@ from resolver.model.value import HandleValue
 from resolver.storage import open_store
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
-from resolver.topology.plan import NodeSpec, Topology
+from resolver.topology.plan import Topology
 from resolver.wire.values import ValueList
 
 PREFIX: Final = "88.901.1"
@@ -58,17 +58,16 @@ class BenchNetwork:
 
     def measure(self, node: NodeState) -> tuple[int, ...]:
         """Give ``node`` the server's core and all other nodes the client's; its processes."""
-        measured = family(node.pid)
         for pid in self.processes():
-            keep_on(pid, {server_core() if pid in measured else client_core()})
-        return measured
+            keep_on(pid, {server_core() if pid in node.pids else client_core()})
+        return tuple(node.pids)
 
     def spread(self, node: NodeState) -> tuple[int, ...]:
         """Let every process go where the kernel likes; those of ``node``."""
         everywhere = {server_core(), client_core()}
         for pid in self.processes():
             keep_on(pid, everywhere)
-        return family(node.pid)
+        return tuple(node.pids)
 
     def cache_budget(self, node: NodeState) -> int:
         """Bytes that the caches of ``node`` may take together."""
@@ -94,14 +93,12 @@ def minimal_network(
 
     Args:
         overrides: settings, ``section.key`` → value.
-        workers: of the recursive node; more than one only where ``can_have_workers``.
+        workers: processes of the recursive node.
     """
     settings = {"network.base_port": 0, "network.samples": 0, **(overrides or {})}
     topology = expand(load_network("minimal", overrides=settings))
-    if workers > 1:
-        more: dict[str, Any] = {"workers": workers}
-        nodes = (replace(n, **more) if n.role == "recursive" else n for n in topology.nodes)
-        topology = replace(topology, nodes=tuple(nodes))
+    nodes = (replace(n, workers=workers) if n.role == "recursive" else n for n in topology.nodes)
+    topology = replace(topology, nodes=tuple(nodes))
     data = data_paths(folder)
     store = open_store("lmdb", data.node_store(PREFIX))
     try:
@@ -115,11 +112,6 @@ def minimal_network(
         yield BenchNetwork(launched.wait_ready(lambda event: None), topology)
     finally:
         launched.stop()
-
-
-def can_have_workers() -> bool:
-    """Whether a node of this version can have several processes."""
-    return "workers" in {field.name for field in fields(NodeSpec)}
 
 
 def handle(number: int) -> str:

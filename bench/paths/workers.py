@@ -13,7 +13,7 @@ from typing import Final
 from bench.goals import Goal
 from bench.machine import cpu_seconds
 from bench.native import Load, run_load
-from bench.network import can_have_workers, minimal_network, url_records
+from bench.network import minimal_network, url_records
 from bench.paths.common import Options, Report, Row, address, fill, numbered
 
 GOAL: Final = 1.8
@@ -23,8 +23,6 @@ SOCKETS: Final = 64
 
 def measure(folder: Path, options: Options) -> Report:
     """What two workers of the recursive node do, as a multiple of what one does."""
-    if not can_have_workers():
-        return Report(left_out="a node of this version has no workers")
     report = Report()
     capacity = {}
     for count in (1, WORKERS):

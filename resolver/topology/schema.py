@@ -29,6 +29,9 @@ MAX_PORT: Final = 65535
 MAX_ENTERPRISES: Final = 1000
 """Of one secondary node."""
 
+MAX_WORKERS: Final = 256
+"""Processes of one node."""
+
 MAX_PREFIX: Final = 64
 """Characters; what the field's registration interfaces allow."""
 
@@ -72,6 +75,14 @@ def _check_hosted(value: object) -> object:
     raise ValueError(f"{value!r} is neither true nor a number up to {MAX_ENTERPRISES}")
 
 
+def _check_workers(value: object) -> object:
+    if value == "auto" or (
+        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_WORKERS
+    ):
+        return value
+    raise ValueError(f'{value!r} is neither "auto" nor a number from 1 to {MAX_WORKERS}')
+
+
 def _check_address(text: str) -> str:
     ip_address(text)
     return text
@@ -99,6 +110,7 @@ Ipv4 = Annotated[str, AfterValidator(_check_ipv4)]
 Port = Annotated[StrictInt, Field(ge=0, le=MAX_PORT)]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_ENTERPRISES)]
 Hosted = Annotated[bool | int, BeforeValidator(_check_hosted)]
+Workers = Annotated[int | Literal["auto"], BeforeValidator(_check_workers)]
 RoleName = Literal["root", "top-level", "secondary", "enterprise", "recursive"]
 
 
@@ -184,6 +196,13 @@ class NetworkModel(_Section):
     nodes_per_process: StrictInt = Field(
         25, ge=1, description="enterprise nodes that share one process"
     )
+    workers: Workers = Field(
+        1,
+        description='processes of each top-level and recursive node; "auto" for one per core',
+    )
+    pin: StrictBool = Field(
+        False, description="keep each process of a node with several on a core of its own"
+    )
 
 
 class NodeModel(_Section):
@@ -209,6 +228,9 @@ class NodeModel(_Section):
         None, description="prefix → node to start resolutions at; else the root and the top level"
     )
     process: Name | None = Field(None, description="nodes with the same one share a process")
+    workers: Workers | None = Field(
+        None, description="processes of the node, if it shares none; else the network's, by role"
+    )
     samples: StrictInt | None = Field(
         None, ge=0, description="sample records per prefix of a new store; else the network's"
     )

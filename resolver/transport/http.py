@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
+from resolver.transport.elsewhere import Elsewhere, adopt
 from resolver.transport.http_changes import Changes
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
@@ -83,6 +84,11 @@ class HttpDoor:
 
     runner: web.AppRunner
     server: asyncio.Server
+    _factory: Callable[[], asyncio.BaseProtocol]
+
+    async def adopt(self, sock: socket.socket, data: bytes) -> None:
+        """Go on with a connection that another process has accepted, and read ``data`` from."""
+        await adopt(self._factory, sock, data)
 
     async def close(self) -> None:
         """Stop accepting, finish what is under way, close."""
@@ -97,6 +103,7 @@ async def serve_http(
     passwords: bool = False,
     tls: TlsFiles | None = None,
     sessions: HttpSessions | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> HttpDoor:
     """Open a door on a bound TCP socket, IPv4 or IPv6.
 
@@ -104,6 +111,7 @@ async def serve_http(
         passwords: take credentials over plain HTTP (``http_identity``).
         tls: the certificate for those who begin with TLS.
         sessions: shared with the node's other doors.
+        elsewhere: who takes connections that are not for this process.
     """
     runner = web.AppRunner(
         make_app(service, passwords=passwords, sessions=sessions),
@@ -115,10 +123,10 @@ async def serve_http(
     await runner.setup()
     assert runner.server is not None
     # uvloop and asyncio take any callable that makes protocols.
-    factory = sniffing(runner.server, tls, service)
+    factory = sniffing(runner.server, tls, service, elsewhere)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(factory, sock=sock, backlog=1024)
-    return HttpDoor(runner, server)
+    return HttpDoor(runner, server, factory)
 
 
 def make_app(

@@ -13,9 +13,9 @@ whole of it:
 - How a look is answered, its *shape*, is learnt from an answer that says it may be given again
   (``Answer.ready``), and only if the octets that would be built here equal those of the answer. So
   the node decides, and this module only repeats.
-- Answers come from an ``EntryTable``: that of the node's own records, which is emptied before a
-  change of a record is acknowledged (``generation``), or that of its cache. Each entry has a moment
-  until which it may be given unseen.
+- Answers come from an ``EntryTable``: that of the node's own records, which is empty again before
+  anybody can know that a record has changed, or that of its cache. Each entry has a moment until
+  which it may be given unseen.
 
 A reply is put together from five pieces: the head, the request's id, the lengths, codes and flags
 (the same for all replies of a shape with values of that length, and kept for a second, because of
@@ -144,7 +144,7 @@ class Ready:
         cached: EntryTable,
         *,
         record: Callable[[bytes], bytes | None],
-        generation: Callable[[], int],
+        refresh: Callable[[], None],
         prefixes: PrefixNumbers,
         counters: Counters,
         transport: str,
@@ -154,15 +154,14 @@ class Ready:
             own: entries of the node's own records.
             cached: those of its cache.
             record: the values of an own record by its folded handle, if all of them are public.
-            generation: changes whenever a record of the node's own has changed.
+            refresh: empties ``own`` if a record of the node's own has changed.
             prefixes: where answers are counted by prefix.
             counters: where they are counted.
             transport: ``udp`` or ``tcp``.
         """
         self._tables: Final = (cached, own)
         self._record: Final = record
-        self._generation: Final = generation
-        self._seen_generation = generation()
+        self._refresh: Final = refresh
         self._prefixes: Final = prefixes
         self._counters: Final = counters
         self._transport: Final = transport
@@ -321,10 +320,7 @@ class Ready:
 
     def _begin(self, now: float, unix_now: int) -> bytes:
         """What is to be seen to before some requests are answered: the moment, as in entries."""
-        generation = self._generation()
-        if generation != self._seen_generation:
-            self._seen_generation = generation
-            self._tables[1].clear()
+        self._refresh()
         if unix_now != self._unix:
             self._unix = unix_now
             for shape in self._all_shapes():

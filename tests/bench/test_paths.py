@@ -6,7 +6,6 @@ import msgpack
 import pytest
 
 from bench.native import why_not
-from bench.network import can_have_workers
 from bench.paths import __main__ as paths
 from bench.paths.batch import _items
 
@@ -26,7 +25,7 @@ def test_a_short_run(path: str, capsys: pytest.CaptureFixture[str]):
     paths.print_report(report)
     shown = capsys.readouterr().out
     if "left_out" in found:
-        assert path == "batch" or (path == "workers" and not can_have_workers())
+        assert path == "batch"
         assert f"{path} is left out: {found['left_out']}" in shown
         return
     assert found["troubles"] == []

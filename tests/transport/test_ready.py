@@ -129,7 +129,7 @@ def ready_of(state: NodeState, transport: str = "udp") -> Ready:
         state.own,
         state.records.entries,
         record=state.public_record,
-        generation=state.store.generation,
+        refresh=state.refresh,
         prefixes=state.prefixes,
         counters=state.counters,
         transport=transport,
