@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
+from resolver.transport.admission import Admission
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
@@ -65,6 +66,8 @@ class Echo:
     control: Control | None = None
 
     def __init__(self) -> None:
+        self.admission = Admission()
+        self.sheddings: asyncio.Queue[str] = asyncio.Queue()
         self.arrivals: asyncio.Queue[tuple[int, Client]] = asyncio.Queue()
         self.rejections: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self.octets = 0
@@ -92,6 +95,14 @@ class Echo:
     def ready(self, transport: str) -> Ready | None:
         """None: everything is echoed."""
         return None
+
+    async def shed_next(self) -> str:
+        """Why the next thing was turned away, once it is."""
+        return await self.sheddings.get()
+
+    def shed(self, reason: str) -> None:
+        """Remember why the door turned something away."""
+        self.sheddings.put_nowait(reason)
 
     def rejected(self, transport: str, reason: str) -> None:
         """Remember what the door turned away."""
