@@ -13,7 +13,6 @@ from resolver.cache.routes import Route, RouteCache
 from resolver.model.errors import StoreError
 from resolver.model.handle import (
     ancestors,
-    canonical,
     described_prefix,
     fold,
     is_prefix_handle,
@@ -30,10 +29,12 @@ from resolver.resolution import Limits, route_from_values
 from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
-from resolver.wire.cursor import decode_text
+from resolver.wire.cursor import decode_text, encode_text
+from resolver.wire.values import all_public
 
 _FOREIGN_OCTETS: Final = 1 << 20
 _OWN_OCTETS: Final = 1 << 20
+_NA_OCTETS: Final = b"0.NA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class NodeState:
     is_shared: bool = False
     quotas: Quotas = field(init=False)
     _seen_generation: int = field(init=False)
+    _home_octets: frozenset[bytes] = field(init=False)
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
     sessions: SessionTable = field(init=False)
@@ -114,7 +116,7 @@ class NodeState:
             self.store, registrations=self.max_registrations, prefixes=self.max_prefixes
         )
         self._seen_generation = self.store.generation()
-        self.homes = self._homes_now(self.homes)
+        self._settle(self._homes_now(self.homes))
 
     @property
     def prefixes(self) -> PrefixNumbers:
@@ -144,8 +146,12 @@ class NodeState:
         here = {prefix for prefix, document in moved.items() if document == HERE}
         return (homes | here) - (moved.keys() - here)
 
-    def _moved(self, homes: frozenset[str]) -> None:
+    def _settle(self, homes: frozenset[str]) -> None:
         self.homes = homes
+        self._home_octets = frozenset(map(encode_text, homes))
+
+    def _moved(self, homes: frozenset[str]) -> None:
+        self._settle(homes)
         # What is known under the prefix is known of the wrong node from now on.
         self.own.clear()
         self.records.clear()
@@ -166,14 +172,20 @@ class NodeState:
         return fold(prefix_of(handle)) in self.homes
 
     def public_record(self, folded: bytes) -> bytes | None:
-        """The encoded values of a record held here, by its folded handle, if everybody may read
-        all of them; None also if the store cannot say."""
-        handle = canonical(decode_text(folded))
+        """The encoded values of a record held here, by the octets of its folded handle, if
+        everybody may read all of them; None also if the store cannot say."""
+        prefix, slash, _ = folded.partition(b"/")
+        if not slash or prefix == _NA_OCTETS:
+            folded = folded if slash else _NA_OCTETS + b"/" + folded
+            if not self.holds_prefix_record(decode_text(folded[len(_NA_OCTETS) + 1 :])):
+                return None
+        elif prefix not in self._home_octets:
+            return None
         try:
-            values = self.store.get(handle) if self.holds(handle) else None
+            octets = self.store.find(folded)
         except StoreError:
             return None
-        return None if values is None or values.restricted else values.octets
+        return octets if octets is not None and all_public(octets) else None
 
     def delegated(self, handle: str) -> bool:
         """Whether the record of this prefix lives further down: below a prefix whose record, held
