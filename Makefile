@@ -24,7 +24,7 @@ LOCK_READY := $(LOCK_VENV)/.ready
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) \
-		| while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '  make %-19s %s\n' "$$name" "$$text"; done
 
 # ---------------------------------------------------------------- the network
 
@@ -66,6 +66,12 @@ docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
 
 bench-cold: $(DEV_READY) ## latency of cold resolutions at 500 a second, Unbound beside it
 	@$(BIN)/python -m bench.cold
+
+bench-registrations: $(DEV_READY) ## durable registrations a second, LMDB alone beside them
+	@$(BIN)/python -m bench.registrations
+
+bench-store: $(DEV_READY) ## 10 million records: import, size, start, latency; LMDB alone beside it
+	@$(BIN)/python -m bench.store
 
 # ---------------------------------------------------------------- the environment
 
