@@ -285,7 +285,7 @@ def _is_made(outcome: Outcome) -> bool:
     """Whether the change was written: it is not if the record was no longer as it was before.
     Ends the plan if it cannot be written."""
     if isinstance(outcome, StoreError):
-        raise Stop(refused(Refusal(ResponseCode.ERROR, str(outcome))))
+        raise Stop(refused(Refusal(ResponseCode.ERROR, outcome.told)))
     return outcome is True
 
 

@@ -54,6 +54,15 @@ _PAGE_OCTETS: Final = 1 << 20
 _MAX_RETRIES: Final = 64
 """Of one call; the map doubles with each, so this is never the limit that is met."""
 
+_DONE: Final = {
+    "open": "opened",
+    "read": "read",
+    "write": "written",
+    "grow": "written",
+    "back up": "backed up",
+}
+"""What cannot be done → what clients are told it is."""
+
 T = TypeVar("T")
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
 
@@ -351,7 +360,9 @@ class LmdbStore:
             raise self._failure("grow", reason) from error
 
     def _failure(self, what: str, error: lmdb.Error) -> StoreError:
-        return StoreError(f"cannot {what} {self.path}: {reason_of(error)}")
+        reason = reason_of(error)
+        told = f"the records cannot be {_DONE[what]}: {reason}"
+        return StoreError(f"cannot {what} {self.path}: {reason}", told=told)
 
 
 def _page(txn: Txn, start: bytes, last: bytes | None) -> list[tuple[bytes, bytes]]:
