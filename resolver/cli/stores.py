@@ -48,14 +48,17 @@ class Places:
         """The name of the node where ``handle`` belongs: the record of a prefix at the node whose
         delegation is the nearest above it, any other at the node that homes its prefix; None if
         there is none."""
-        if is_prefix_handle(handle):
-            for zone in (*ancestors(fold(described_prefix(handle))), ""):
-                if zone in self._zones:
-                    return self._zones[zone]
-            return None
         prefix = prefix_of(handle)
-        # Most prefixes are digits and dots, which need no folding.
-        return self._homes.get(prefix) or self._homes.get(fold(prefix))
+        # Most are digits and dots, which need no folding, and stand for no record of a prefix.
+        name = self._homes.get(prefix)
+        if name is not None and prefix != "0.NA":
+            return name
+        if not is_prefix_handle(handle):
+            return self._homes.get(fold(prefix))
+        for zone in (*ancestors(fold(described_prefix(handle))), ""):
+            if zone in self._zones:
+                return self._zones[zone]
+        return None
 
 
 class Stores:

@@ -116,8 +116,9 @@ def read_msgpack(found: object) -> Encoded:
     Raises:
         ResolverError: it cannot be stored; the text says what is wrong.
     """
-    match found:
-        case [str(handle), bytes(octets)]:
+    if type(found) is list and len(found) == 2:
+        handle, octets = found
+        if type(handle) is str and type(octets) is bytes:
             short = len(handle) <= MAX_HANDLE_OCTETS // 4 and len(octets) <= MAX_RECORD_OCTETS
             if not short or "/" not in handle or not is_plain(octets):
                 _checked(handle, ValueList.parse(octets))

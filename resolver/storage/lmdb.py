@@ -17,6 +17,7 @@ Rules:
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import lt
 from pathlib import Path
 from threading import Lock
 from typing import Final, TypeAlias, TypeVar
@@ -140,7 +141,10 @@ class LmdbStore:
 
     def put_packed(self, items: Iterable[tuple[bytes, bytes]]) -> int:
         """See ``RecordStore``."""
-        ordered = sorted(dict(items).items())
+        ordered = list(items)
+        keys = [key for key, _ in ordered]
+        if not all(map(lt, keys, keys[1:])):
+            ordered = sorted(dict(ordered).items())
         if ordered:
             self._write(partial(self._put, ordered))
         return len(ordered)
