@@ -2,9 +2,9 @@
 
 JSON Lines: one record a line, in the shape of the REST API. For people and other programs.
 
-MessagePack, several times as quick: first the array ``["wuhan records", 1]``, then for each record
-an array of two, the handle (str) and the values (bin): the value list as it travels in the Handle
-protocol, a u4 count and the values (docs/protocol.md §5).
+MessagePack, quicker to read and much quicker to write: first the array ``["wuhan records", 1]``,
+then for each record an array of two, the handle (str) and the values (bin): the value list as it
+travels in the Handle protocol, a u4 count and the values (docs/protocol.md §5).
 
 Rules: octets that are no UTF-8 are kept in both (``\\udc80``… in JSON, as they are in MessagePack),
 so what was read from a store is written back to the same octets.
