@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import msgpack
-import orjson
 
 from resolver.model.errors import ResolverError
 from resolver.model.handle import MAX_HANDLE_OCTETS, NA
 from resolver.storage.base import MAX_RECORD_OCTETS, Record, check_record
 from resolver.wire.rest import record_from_json, record_to_json
-from resolver.wire.rest_quick import quick_values
+from resolver.wire.rest_quick import quick_record
 from resolver.wire.values import ValueList, is_plain
 
 MAX_LINE_OCTETS: Final = 4 << 20
@@ -95,19 +94,14 @@ def quick_line(line: bytes) -> Encoded:
     Raises:
         ResolverError: as ``parse_line``.
     """
-    octets: bytes | None = None
-    if len(line) <= MAX_LINE_OCTETS:
-        try:
-            found = orjson.loads(line)
-            handle, octets = found["handle"], quick_values(found["values"])
-            if "/" not in handle or len(handle.encode()) > MAX_HANDLE_OCTETS:
-                octets = None
-        except (ValueError, TypeError, KeyError, AttributeError):
-            octets = None
-    if octets is None or len(octets) > MAX_RECORD_OCTETS:
-        handle, values = parse_line(line)
-        octets = values.octets
-    return handle, octets
+    quick = quick_record(line) if len(line) <= MAX_LINE_OCTETS else None
+    if quick is not None:
+        handle, octets = quick
+        short = len(handle) <= MAX_HANDLE_OCTETS // 4 and len(octets) <= MAX_RECORD_OCTETS
+        if short and "/" in handle:
+            return quick
+    handle, values = parse_line(line)
+    return handle, values.octets
 
 
 def read_msgpack(found: object) -> Encoded:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any, Final
 
+import msgspec
+
 from resolver.model.errors import ResolverError
 from resolver.model.value import DEFAULT_TTL, MAX_VALUES, Permission
 from resolver.wire.rest import admin_from_json, moment_from_json
@@ -23,56 +25,82 @@ _PERMISSIONS: Final = {f"{bits:04b}": bits for bits in range(16)}
 _KEPT: Final = 1 << 14
 
 
-def quick_values(found: Any) -> bytes | None:
-    """The encoded value list of the ``values`` of a record; None if they are no list, if one of
-    them is not plain, or if the indexes do not ascend.
+class _Data(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    format: str
+    value: Any
 
-    Args:
-        found: what valid JSON decodes to, its texts without lone surrogates.
-    """
-    if type(found) is not list or len(found) > MAX_VALUES:
-        return None
-    parts = [_COUNT.pack(len(found))]
-    last = 0
+
+class _Value(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    index: Any
+    type: str
+    data: str | _Data
+    ttl: Any = DEFAULT_TTL
+    timestamp: Any = 0
+    permissions: str | None = None
+
+
+class _Record(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    handle: str
+    values: list[_Value]
+
+
+_decode: Final = msgspec.json.Decoder(_Record).decode
+_UNKNOWN: Final = (KeyError, TypeError, AttributeError, ValueError, ResolverError, struct.error)
+
+
+def quick_record(text: bytes) -> tuple[str, bytes] | None:
+    """The handle and the encoded value list of a record as JSON; None if it is not plain, or if
+    its indexes do not ascend."""
     try:
-        for value in found:
-            index, type_, data = value["index"], value["type"], value["data"]
-            ttl, stamp = value.get("ttl", DEFAULT_TTL), value.get("timestamp", 0)
+        record = _decode(text)
+        values = record.values
+        parts = [_COUNT.pack(len(values))]
+        last = 0
+        for value in values:
+            index, ttl, stamp, data = value.index, value.ttl, value.timestamp, value.data
             if type(index) is not int or index <= last or type(ttl) is not int:
                 return None
             last = index
+            front, back = _head(index, value.type, ttl, value.permissions)
             if type(stamp) is str:
-                stamp = _moment(stamp)
-            elif type(stamp) is not int:
+                stamped = _moment(stamp)
+            elif type(stamp) is int:
+                stamped = _COUNT.pack(stamp)
+            else:
                 return None
-            bits = value.get("permissions")
-            bits = Permission.DEFAULT if bits is None else _PERMISSIONS[bits]
-            if "references" in value or "ttlType" in value:
-                return None
-            octets = data.encode() if type(data) is str else _octets(data)
-            name = type_.encode()
-            head = _HEAD.pack(index, stamp, 0, ttl, bits, len(name))
-            parts += (head, name, _COUNT.pack(len(octets)), octets, _NO_REFERENCES)
-    except (KeyError, TypeError, AttributeError, ResolverError, struct.error):
+            if type(data) is _Data:
+                if data.format == "admin":
+                    admin = data.value
+                    rest = _admin(admin["handle"], admin["index"], admin["permissions"])
+                    parts += (front, stamped, back, rest)
+                    continue
+                if data.format != "string":
+                    return None
+                data = data.value
+            octets = data.encode()
+            parts += (front, stamped, back, _COUNT.pack(len(octets)), octets, _NO_REFERENCES)
+    except _UNKNOWN:
         return None
-    return b"".join(parts)
+    return None if len(values) > MAX_VALUES else (record.handle, b"".join(parts))
 
 
-def _octets(data: dict[str, Any]) -> bytes:
-    format_, value = data["format"], data["value"]
-    if format_ == "string":
-        return bytes(value.encode())
-    if format_ != "admin":
-        raise KeyError(format_)
-    return _admin(value["handle"], value["index"], value["permissions"])
+@lru_cache(_KEPT)
+def _head(index: int, type_: str, ttl: int, permissions: str | None) -> tuple[bytes, bytes]:
+    """What a value has before its timestamp, and between that and its data."""
+    bits = Permission.DEFAULT if permissions is None else _PERMISSIONS[permissions]
+    name = type_.encode()
+    head = _HEAD.pack(index, 0, 0, ttl, bits, len(name))
+    return head[:4], head[8:] + name
+
+
+@lru_cache(_KEPT)
+def _moment(text: str) -> bytes:
+    """The timestamp that a date stands for."""
+    return _COUNT.pack(moment_from_json(text, ""))
 
 
 @lru_cache(_KEPT, typed=True)
 def _admin(handle: object, index: object, permissions: object) -> bytes:
-    """The data of an administrator; most records of a dump have one of a few."""
-    return admin_from_json({"handle": handle, "index": index, "permissions": permissions}, "")
-
-
-@lru_cache(_KEPT)
-def _moment(text: str) -> int:
-    return moment_from_json(text, "")
+    """The data of an administrator and what follows; most records of a dump have one of a few."""
+    octets = admin_from_json({"handle": handle, "index": index, "permissions": permissions}, "")
+    return _COUNT.pack(len(octets)) + octets + _NO_REFERENCES
