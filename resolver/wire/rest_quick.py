@@ -8,7 +8,7 @@ and of administrators with the fields that Handle.Net writes, which is nearly ev
 import struct
 from functools import lru_cache
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, final
 
 import msgspec
 
@@ -25,6 +25,7 @@ _PERMISSIONS: Final = {f"{bits:04b}": bits for bits in range(16)}
 _KEPT: Final = 1 << 14
 
 
+@final
 class _Data(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     format: str
     value: Any
