@@ -76,6 +76,9 @@ _LEAST_RIGHT: Final[dict[int, int]] = {
 }
 
 
+_WITH_HANDLE: Final = (RecordRequest, HandleRequest, RemoveRequest, ResolveRequest)
+
+
 @dataclass(slots=True)
 class _Task:
     """What a request comes to with the record as it is now.
@@ -96,7 +99,7 @@ class _Task:
 def handle_of(request: Message) -> str:
     """The handle that an administrative or resolve request is about."""
     body = request.body
-    assert isinstance(body, ResolveRequest | RecordRequest | RemoveRequest | HandleRequest)
+    assert isinstance(body, _WITH_HANDLE)
     return canonical(body.handle)
 
 

@@ -8,7 +8,8 @@ Transactions are written on a thread of their own; readers never wait.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Final
 
 from resolver.model.errors import StoreError
@@ -111,8 +112,10 @@ class Writer:
                 else:
                     self._counters.commits.observe(time.perf_counter() - started)
                     self._succeed()
-                for number, (_, heard) in enumerate(batch):
-                    heard(made if isinstance(made, StoreError) else made[number])
+                outcomes: Iterable[bool | StoreError]
+                outcomes = repeat(made) if isinstance(made, StoreError) else made
+                for (_, heard), outcome in zip(batch, outcomes, strict=False):
+                    heard(outcome)
         finally:
             self._running = None
 

@@ -258,13 +258,17 @@ class LmdbStore:
         made = []
         for change in changes:
             key = key_of(change.handle)
+            if change.before is None and change.after is not None:
+                new = pack(change.handle, key, change.after.octets)
+                made.append(txn.put(key, new, overwrite=False, db=self._records))
+                continue
             stored = txn.get(key, db=self._records)
             now = None if stored is None else unpack_values(key, stored)
             fits = same(now, change.before)
             made.append(fits)
-            if fits and change.after is not None:
+            if fits and stored is not None and change.after is not None:
                 # A record keeps the spelling of who created it.
-                name = change.handle if stored is None else unpack_name(key, stored)
+                name = unpack_name(key, stored)
                 txn.put(key, pack(name, key, change.after.octets), db=self._records)
             elif fits:
                 txn.delete(key, db=self._records)
