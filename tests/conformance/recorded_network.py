@@ -8,7 +8,7 @@ name fixed ports; between a test and a node they travel through real sockets.
 import asyncio
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from resolver.model.codes import OpCode
-from resolver.model.errors import UpstreamTimeout
+from resolver.model.errors import UpstreamError, UpstreamTimeout
 from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.node.node import Node
@@ -107,8 +107,15 @@ class RecordedNetwork:
             if node.records:
                 state.store.put_many(_records(node.records))
 
-    async def exchange(self, ask: Ask) -> Reply:
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> object:
         """Carry a question from one node to another."""
+        try:
+            outcome: Reply | UpstreamError = self._exchange(ask)
+        except UpstreamError as error:
+            outcome = error
+        return asyncio.get_running_loop().call_soon(heard, outcome)
+
+    def _exchange(self, ask: Ask) -> Reply:
         (port,) = {interface.port for interface in ask.site.servers[0].interfaces} & set(NODES)
         request = Message(
             envelope=Envelope(),
