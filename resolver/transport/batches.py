@@ -14,6 +14,7 @@ import socket
 import sys
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final, Literal, Protocol
 
@@ -75,6 +76,52 @@ class _MMsgHdr(ctypes.Structure):
     _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint32))
 
 
+class _Arrays:
+    """What the calls read and write, for one kind of address. Sockets of one process share it: a
+    batch is done with before the loop turns to another socket."""
+
+    def __init__(self, family: int) -> None:
+        self.into: Final = bytearray(BATCH * SLOT_OCTETS)
+        self.out: Final = bytearray(BATCH * SLOT_OCTETS)
+        self.names: Final = bytearray(BATCH * _NAME_OCTETS)
+        self.out_at: Final = _address_of(self.out)
+        self.names_at: Final = _address_of(self.names)
+        in_vectors, in_headers = self._headers(_address_of(self.into), family)
+        out_vectors, out_headers = self._headers(self.out_at, family)
+        self.in_lengths: Final = _column(in_headers, _MMsgHdr, "length", "I")
+        self.out_names: Final = _column(out_headers, _MMsgHdr, "header", "Q")
+        self.out_bases: Final = _column(out_vectors, _IoVec, "base", "Q")
+        self.out_lengths: Final = _column(out_vectors, _IoVec, "length", "Q")
+        self.in_headers_at: Final = ctypes.addressof(in_headers)
+        self.out_headers_at: Final = ctypes.addressof(out_headers)
+        self.names_moved = False
+        # The calls are told the address of what is in here.
+        self._alive: Final = (in_vectors, in_headers, out_vectors, out_headers)
+
+    def name(self, numbers: Sequence[int]) -> None:
+        """Let what goes out go to those who sent the datagrams with these numbers, in this
+        order."""
+        names = array("Q", [self.names_at + number * _NAME_OCTETS for number in numbers])
+        self.out_names[: len(names)] = memoryview(names)
+
+    def _headers(
+        self, octets_at: int, family: int
+    ) -> "tuple[ctypes.Array[_IoVec], ctypes.Array[_MMsgHdr]]":
+        vectors, headers = (_IoVec * BATCH)(), (_MMsgHdr * BATCH)()
+        for number in range(BATCH):
+            vectors[number].base = octets_at + number * SLOT_OCTETS
+            vectors[number].length = SLOT_OCTETS
+            header = headers[number].header
+            header.name = self.names_at + number * _NAME_OCTETS
+            header.name_length = _NAME_SIZES[socket.AddressFamily(family)]
+            header.vectors = ctypes.addressof(vectors) + number * ctypes.sizeof(_IoVec)
+            header.vector_count = 1
+        return vectors, headers
+
+
+_arrays: Final = lru_cache(maxsize=None)(_Arrays)
+
+
 class Batches:
     """``Datagrams`` by recvmmsg and sendmmsg."""
 
@@ -94,38 +141,24 @@ class Batches:
         self.sizes: list[int] = []
         self._fd: Final = sock.fileno()
         self._family: Final = sock.family
-        self._in: Final = bytearray(BATCH * SLOT_OCTETS)
-        self._out: Final = bytearray(BATCH * SLOT_OCTETS)
-        self._names: Final = bytearray(BATCH * _NAME_OCTETS)
-        self._out_at: Final = _address_of(self._out)
-        self._names_at: Final = _address_of(self._names)
-        in_vectors, self._in_headers = self._arrays(_address_of(self._in))
-        out_vectors, self._out_headers = self._arrays(self._out_at)
-        # What is alive here must outlive the calls that are told its address.
-        self._alive: Final = (in_vectors, out_vectors)
-        self._in_lengths: Final = _column(self._in_headers, _MMsgHdr, "length", "I")
-        self._out_names: Final = _column(self._out_headers, _MMsgHdr, "header", "Q")
-        self._out_bases: Final = _column(out_vectors, _IoVec, "base", "Q")
-        self._out_lengths: Final = _column(out_vectors, _IoVec, "length", "Q")
-        self._in_at: Final = ctypes.addressof(self._in_headers)
-        self._out_headers_at: Final = ctypes.addressof(self._out_headers)
-        self._names_moved = False
+        self._arrays: Final = _arrays(sock.family)
 
     def receive(self) -> int:
         """See ``Datagrams``."""
-        count = int(self._receive(self._fd, self._in_at, BATCH, _MSG_DONTWAIT, None))
+        arrays = self._arrays
+        count = int(self._receive(self._fd, arrays.in_headers_at, BATCH, _MSG_DONTWAIT, None))
         if count <= 0:
             # Nothing there; or an answer to somebody who has left has come back, which is an error
             # of that one and of no other.
             return 0
-        self.sizes = self._in_lengths[:count].tolist()
-        self.octets = bytes(memoryview(self._in)[: count * SLOT_OCTETS])
+        self.sizes = arrays.in_lengths[:count].tolist()
+        self.octets = bytes(memoryview(arrays.into)[: count * SLOT_OCTETS])
         return count
 
     def sender(self, number: int) -> Address:
         """See ``Datagrams``."""
         at = number * _NAME_OCTETS
-        name = self._names[at : at + _NAME_OCTETS]
+        name = self._arrays.names[at : at + _NAME_OCTETS]
         port = int.from_bytes(name[_PORT_AT : _PORT_AT + 2], "big")
         if self._family == socket.AF_INET:
             return socket.inet_ntop(socket.AF_INET, name[4:8]), port
@@ -135,22 +168,21 @@ class Batches:
 
     def reply(self, replies: Sequence[bytes], missed: Sequence[int]) -> int:
         """See ``Datagrams``."""
-        count = len(replies)
+        arrays, count = self._arrays, len(replies)
         if missed:
             passed = set(missed)
-            numbers = [n for n in range(count + len(missed)) if n not in passed]
-            self._name(numbers)
-            self._names_moved = True
-        elif self._names_moved:
-            self._name(range(BATCH))
-            self._names_moved = False
+            arrays.name([n for n in range(count + len(missed)) if n not in passed])
+            arrays.names_moved = True
+        elif arrays.names_moved:
+            arrays.name(range(BATCH))
+            arrays.names_moved = False
         octets = b"".join(replies)
-        self._out[: len(octets)] = octets
+        arrays.out[: len(octets)] = octets
         lengths = list(map(len, replies))
-        self._out_lengths[:count] = memoryview(array("Q", lengths))
-        starts = accumulate(lengths[:-1], initial=self._out_at)
-        self._out_bases[:count] = memoryview(array("Q", starts))
-        sent, at, size = 0, self._out_headers_at, ctypes.sizeof(_MMsgHdr)
+        arrays.out_lengths[:count] = memoryview(array("Q", lengths))
+        starts = accumulate(lengths[:-1], initial=arrays.out_at)
+        arrays.out_bases[:count] = memoryview(array("Q", starts))
+        sent, at, size = 0, arrays.out_headers_at, ctypes.sizeof(_MMsgHdr)
         while sent < count:
             done = int(self._send(self._fd, at + sent * size, count - sent, _MSG_DONTWAIT))
             if done > 0:
@@ -160,23 +192,6 @@ class Batches:
             else:
                 return count - sent
         return 0
-
-    def _name(self, numbers: Sequence[int]) -> None:
-        """Let the replies go to those who sent the datagrams with these numbers, in this order."""
-        names = array("Q", [self._names_at + number * _NAME_OCTETS for number in numbers])
-        self._out_names[: len(names)] = memoryview(names)
-
-    def _arrays(self, octets_at: int) -> "tuple[ctypes.Array[_IoVec], ctypes.Array[_MMsgHdr]]":
-        vectors, headers = (_IoVec * BATCH)(), (_MMsgHdr * BATCH)()
-        for number in range(BATCH):
-            vectors[number].base = octets_at + number * SLOT_OCTETS
-            vectors[number].length = SLOT_OCTETS
-            header = headers[number].header
-            header.name = self._names_at + number * _NAME_OCTETS
-            header.name_length = _NAME_SIZES[socket.AddressFamily(self._family)]
-            header.vectors = ctypes.addressof(vectors) + number * ctypes.sizeof(_IoVec)
-            header.vector_count = 1
-        return vectors, headers
 
 
 class OneByOne:
