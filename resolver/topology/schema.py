@@ -214,7 +214,7 @@ class NetworkModel(_Section):
         100, ge=0, description="sample records per enterprise of a new store"
     )
     nodes_per_process: StrictInt = Field(
-        25, ge=1, description="enterprise nodes that share one process"
+        50, ge=1, description="enterprise nodes that share one process"
     )
     workers: Workers = Field(
         1,

@@ -74,5 +74,5 @@ def test_the_minimal_network_has_one_node_of_each_tier():
     ]
 
 
-def test_the_great_network_takes_twenty_processes_with_its_supervisor(wuhan: Topology):
-    assert len(wuhan.processes()) == 19
+def test_the_great_network_takes_eighteen_processes_with_its_supervisor(wuhan: Topology):
+    assert len(wuhan.processes()) == 17
