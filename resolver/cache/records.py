@@ -105,6 +105,7 @@ class RecordCache:
     Attributes:
         entries: the positive answers, for those who read them as octets.
         prefixes: numbers of the prefixes in them.
+        ttl_cap_s: longest life of one.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class RecordCache:
             policy: eviction policy, see ``resolver.cache.policies``.
         """
         self._lifetimes: Final = lifetimes
+        self.ttl_cap_s: Final = lifetimes.ttl_cap_s
         self.prefixes: Final = PrefixNumbers()
         self.entries: Final = EntryTable(budget, policy)
         small = budget // 8 if negative_budget is None else negative_budget

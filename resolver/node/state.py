@@ -70,6 +70,7 @@ class NodeState:
         permits: what was found out about the rights of users.
         foreign: records of other nodes that say who may do what here.
         own: records of the node's own as octets, those that were asked for lately.
+        bodies_bytes: budget for answers that are ready to go out over HTTP.
         logins: connection or session → what its client has proved.
         login_lifetime_s: seconds after which a client has to log in again.
     """
@@ -102,6 +103,7 @@ class NodeState:
         )
     )
     own: EntryTable = field(default_factory=lambda: EntryTable(_OWN_OCTETS, "lru"))
+    bodies_bytes: int = 1 << 20
     logins: WeakKeyDictionary[object, Login] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:

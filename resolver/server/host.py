@@ -128,6 +128,7 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
             policy=cache.policy,
         ),
         own=EntryTable(cache.own_bytes, cache.policy),
+        bodies_bytes=cache.bodies_bytes,
         routes=RouteCache(
             cache.routes_bytes,
             ttl_cap_s=cache.ttl_cap_s,

@@ -23,10 +23,12 @@ from resolver.server.notes import Notes
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
+from resolver.transport.at_hand import AtHand
+from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import ErrorAnswer, ResolveRequest
+from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
 from resolver.wire.proof import Proof
@@ -66,7 +68,8 @@ class NodeService:
         )
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
-        self._registry: Final = registry_of(_sources(node.state))
+        self._http_ready: Final = _http_ready(node.state)
+        self._registry: Final = registry_of(_sources(node.state, self._http_ready))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
 
@@ -99,6 +102,17 @@ class NodeService:
     def ready(self, transport: str) -> Ready | None:
         """See ``Service``."""
         return self._ready.get(transport)
+
+    def http_ready(self) -> HttpReady | None:
+        """See ``Service``."""
+        return self._http_ready
+
+    def keeps(self, answer: Answer) -> int:
+        """See ``Service``."""
+        ttl = answer.ttl
+        if ttl is None and isinstance(answer.body, RecordAnswer):
+            ttl = answer.body.values.lifetime(self.clock.unix())
+        return min(ttl or 0, int(self._state.records.ttl_cap_s))
 
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came as HTTP."""
@@ -254,7 +268,23 @@ def _ready_answers(state: NodeState) -> dict[str, Ready]:
     }
 
 
-def _sources(state: NodeState) -> Sources:
+def _http_ready(state: NodeState) -> HttpReady | None:
+    """The same for HTTP."""
+    if state.max_daily_requests:
+        return None
+    at_hand = AtHand(
+        state.own,
+        state.records.entries,
+        record=state.public_record,
+        generation=state.store.generation,
+        prefixes=state.prefixes,
+        counters=state.counters,
+    )
+    return HttpReady(at_hand, state.bodies_bytes)
+
+
+def _sources(state: NodeState, http_ready: HttpReady | None) -> Sources:
+    http = {} if http_ready is None else {"http": http_ready.statistics}
     return Sources(
         node=state.name,
         role=state.role,
@@ -264,6 +294,7 @@ def _sources(state: NodeState) -> Sources:
             "leaf": state.records.statistics(),
             "negative": state.records.negative_statistics(),
             "own": state.own.statistics(),
+            **{name: statistics() for name, statistics in http.items()},
         },
         records=state.store.count,
         store_bytes=state.store.size_bytes,

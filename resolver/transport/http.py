@@ -10,7 +10,8 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +20,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
+from resolver.transport.at_hand import Kept
 from resolver.transport.door import Service
+from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
+from resolver.transport.http_hot import MADE_OF, HotConnection, HotRoute
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
+from resolver.transport.http_ready import repeatable
 from resolver.transport.http_requests import (
     Parameters,
     client_of,
@@ -37,14 +42,15 @@ from resolver.transport.http_responses import (
     BadRequest,
     html_response,
     json_response,
+    not_modified,
     preflight,
     redirect_to,
     unknown_method,
 )
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.http_verifications import add_session_routes
-from resolver.transport.tls import TlsFiles, sniffing
-from resolver.wire.answer import Client
+from resolver.transport.tls import Factory, TlsFiles, sniffing
+from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import RecordAnswer
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE
 from resolver.wire.rest import http_status, site_to_json
@@ -113,11 +119,16 @@ async def serve_http(
         shutdown_timeout=5.0,
     )
     await runner.setup()
-    assert runner.server is not None
-    # uvloop and asyncio take any callable that makes protocols.
-    factory = sniffing(runner.server, tls, service)
+    application = runner.server
+    assert application is not None
+    factory: Factory = application  # uvloop and asyncio take any callable that makes protocols
+    ready = service.http_ready()
+    if ready is not None:
+        route = HotRoute(ready, application.request_handler)
+        application.request_handler = route.handle
+        factory = lambda: HotConnection(route, application())  # noqa: E731
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(factory, sock=sock, backlog=1024)
+    server = await loop.create_server(sniffing(factory, tls, service), sock=sock, backlog=1024)
     return HttpDoor(runner, server)
 
 
@@ -212,16 +223,36 @@ class _Handlers:
             return client
         # Who has said who they are wants what they may read.
         message = question(handle, parameters, public_only=client.connection is None)
-        answer = await settled(self._service.ask(message, client))
+        outcome = self._service.ask(message, client)
+        made_of = None
+        if request.method == "GET" and not parameters and client.connection is None:
+            made_of = self._made_of(outcome)
+        answer = await settled(outcome)
+        headers: Mapping[str, str] = {}
+        if request.method in ("GET", "HEAD"):
+            headers = caching_headers(self._service, client, message, answer)
+            if "ETag" in headers and is_known(request, answer):
+                return not_modified(headers)
         shown = answer_to_json(handle, answer)
         if client.trace:
             shown["trace"] = trace_to_json(self._service.name, answer)
-        return json_response(
+        response = json_response(
             shown,
             http_status(answer.code, secure=self._identities.taken(request)),
             pretty=switch(parameters, "pretty", default=False),
             callback=callback,
+            headers=headers,
         )
+        if made_of is not None:
+            response[MADE_OF] = made_of
+        return response
+
+    def _made_of(self, outcome: Answer | Awaitable[Answer]) -> Kept | None:
+        """What the answer to a plain request was made of, if it may be given again."""
+        ready = self._service.http_ready()
+        if ready is None or not isinstance(outcome, Answer):
+            return None
+        return repeatable(ready.at_hand, outcome, time.monotonic(), int(time.time()))
 
     async def site(self, request: web.Request) -> web.StreamResponse:
         """``/api/site``: where this node is."""

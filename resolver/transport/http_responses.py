@@ -53,6 +53,14 @@ def json_response(
     )
 
 
+def not_modified(headers: Mapping[str, str]) -> web.Response:
+    """304: what the client has is what there is; ``headers`` as of the whole answer."""
+    return web.Response(
+        status=304,
+        headers=CIMultiDict([("Access-Control-Allow-Origin", "*"), *headers.items()]),
+    )
+
+
 class BadRequest(ResolverError):
     """A request that cannot be read; the text says why."""
 

@@ -1,0 +1,152 @@
+"""Ready answers over HTTP: octets in, octets out, as ``ready`` has them for messages.
+
+What is repeated is an answer of the application to a GET of a record, learnt when it has gone out:
+its headers and its body, by the path as the client wrote it. Two of its lines differ each time it
+goes out: ``Date``, and the seconds in ``Cache-Control``. The application marks what may be repeated
+(``http.MADE_OF``); what it was made of says how long (``at_hand.Kept``). Who may be answered so is
+``http_hot``'s business.
+"""
+
+import re
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Final, NamedTuple
+
+from resolver.cache.budget import BudgetCache, CacheStatistics
+from resolver.cache.entries import TICK_S
+from resolver.cache.entries import prefix_of as number_of
+from resolver.transport.at_hand import AtHand, Kept
+from resolver.transport.ready import READY_S
+from resolver.wire.answer import Answer
+from resolver.wire.bodies import RecordAnswer
+
+MAX_OCTETS: Final = 1 << 16
+"""Of an answer that is kept; longer ones are seldom, and take their time anyway."""
+
+_FOR_EVER: Final = float("inf")
+_OVERHEAD: Final = 400
+"""Octets that an answer takes besides its own, those of its key and those of its entry."""
+
+_MAX_AGE: Final = re.compile(r"max-age=(\d+)", re.ASCII)
+_VARY: Final = -1
+"""In place of an age: what is left of the life of the entry."""
+
+
+class _Body(NamedTuple):
+    """One answer, in the pieces it is put together from: ``head``, the age, ``middle``, the date,
+    ``tail``, ``content``."""
+
+    kept: Kept
+    prefix: int
+    age: int
+    head: bytes
+    middle: bytes
+    tail: bytes
+    content: bytes
+
+
+class HttpReady:
+    """The ready answers of one node over HTTP.
+
+    Attributes:
+        at_hand: the records they are made of.
+    """
+
+    def __init__(self, at_hand: AtHand, budget: int, policy: str = "lru") -> None:
+        """``budget``: octets that all answers may take."""
+        self.at_hand: Final = at_hand
+        self._bodies: Final[BudgetCache[_Body]] = BudgetCache(budget, policy)
+        self._shared: Final[dict[bytes, bytes]] = {}
+        """Pieces that many answers have, so that they have the same object."""
+        self._now = 0.0
+        self._tick = b""
+        self._unix = 0
+        self._date = b""
+        self._cached = 0
+
+    def begin(self, now: float, unix_now: int) -> None:
+        """To be called before some requests are answered."""
+        self._now = now
+        self._tick = self.at_hand.begin(now)
+        if unix_now != self._unix:
+            self._unix = unix_now
+            self._date = formatdate(unix_now, usegmt=True).encode()
+
+    def answer(self, path: bytes) -> bytes | None:
+        """The whole answer to a GET of ``path``, as the request line has it; None if it has to be
+        made."""
+        body = self._bodies.get(path, self._now)
+        if body is None:
+            return None
+        kept, prefix, age, head, middle, tail, content = body
+        table, key, entry, is_own = kept
+        if table.table.get(key) is not entry or entry[:4] <= self._tick:
+            self._bodies.discard(path)
+            return None
+        table.used(entry)
+        self.at_hand.prefixes.answered[prefix] += 1
+        if not is_own:
+            self._cached += 1
+            age = int(int.from_bytes(entry[4:8], "big") * TICK_S - self._now)
+        return b"".join((head, b"%d" % age, middle, self._date, tail, content))
+
+    def sent(self, answers: int, seconds: float) -> None:
+        """Count so many answers, that took so many seconds each."""
+        cached, self._cached = self._cached, 0
+        self.at_hand.counters.ready("http", answers, cached, seconds)
+
+    def learn(self, path: bytes, kept: Kept, headers: Mapping[str, str], content: bytes) -> None:
+        """Remember an answer of the application, status 200, that has just gone out.
+
+        Args:
+            headers: all that it went out with, in their order.
+        """
+        age = _MAX_AGE.fullmatch(headers.get("Cache-Control", ""))
+        if age is None:
+            return
+        head, middle, tail = _pieces(headers)
+        size = len(path) + len(kept.key) + len(kept.entry) + len(middle) + len(content) + _OVERHEAD
+        if size > MAX_OCTETS:
+            return
+        body = _Body(
+            kept, number_of(kept.entry), int(age[1]), self._the(head), middle, self._the(tail),
+            content,
+        )  # fmt: skip
+        self._bodies.put(path, body, size=size, expires_at=_FOR_EVER)
+
+    def statistics(self) -> CacheStatistics:
+        """What is kept now."""
+        return self._bodies.statistics()
+
+    def _the(self, piece: bytes) -> bytes:
+        return self._shared.setdefault(piece, piece)
+
+
+def repeatable(at_hand: AtHand, answer: Answer, now: float, unix_now: int) -> Kept | None:
+    """What an answer to a request for all public values was made of, if it may be repeated to
+    whomever asks for the same; to be asked as soon as the answer is there."""
+    kept = at_hand.keep(answer, now)
+    if kept is None or not kept.is_own:
+        return kept
+    body = answer.body
+    assert isinstance(body, RecordAnswer)
+    # Of an own record nobody counts the seconds: it must not hold until a certain date.
+    lasting = body.values.lifetime(unix_now) == body.values.lifetime(unix_now + int(READY_S))
+    return kept if lasting else None
+
+
+def _pieces(headers: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
+    """What stands before the age, between it and the date, and after the date."""
+    pieces = [["HTTP/1.1 200 OK\r\n"]]
+    for name, value in headers.items():
+        if name == "Cache-Control":
+            pieces[-1].append(f"{name}: max-age=")
+            pieces.append(["\r\n"])
+        elif name == "Date":
+            pieces[-1].append(f"{name}: ")
+            pieces.append(["\r\n"])
+        else:
+            pieces[-1].append(f"{name}: {value}\r\n")
+    pieces[-1].append("\r\n")
+    head, middle, tail = ("".join(piece).encode() for piece in pieces)
+    return head, middle, tail
