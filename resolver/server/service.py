@@ -68,7 +68,7 @@ class NodeService:
         )
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
-        self._http_ready: Final = _http_ready(node.state)
+        self._http_ready: Final = _http_ready(node.state, clock)
         self._registry: Final = registry_of(_sources(node.state, self._http_ready))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
@@ -268,7 +268,7 @@ def _ready_answers(state: NodeState) -> dict[str, Ready]:
     }
 
 
-def _http_ready(state: NodeState) -> HttpReady | None:
+def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
     """The same for HTTP."""
     if state.max_daily_requests:
         return None
@@ -280,7 +280,7 @@ def _http_ready(state: NodeState) -> HttpReady | None:
         prefixes=state.prefixes,
         counters=state.counters,
     )
-    return HttpReady(at_hand, state.bodies_bytes)
+    return HttpReady(at_hand, state.bodies_bytes, now=clock.now, unix_now=clock.unix)
 
 
 def _sources(state: NodeState, http_ready: HttpReady | None) -> Sources:

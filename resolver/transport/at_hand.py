@@ -19,7 +19,8 @@ Python takes longer than all that is done to one identifier here, 0.5 µs.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from operator import itemgetter
+from typing import Final, NamedTuple, cast
 
 from resolver.cache.entries import (
     END,
@@ -44,6 +45,9 @@ _HEARTBEAT: Final = b"0"
 """What a node answers with 100, whatever it holds (docs/protocol.md §15)."""
 
 _NO_VALUES: Final = bytes(4)
+_NUMBER: Final = itemgetter(slice(8, 10))
+"""The number of the prefix of an entry, as it stands there."""
+
 _BETWEEN: Final = b"\xff"
 """An octet that is in no text of UTF-8."""
 
@@ -172,12 +176,12 @@ class AtHand:
         the tail of the key.
         """
         entries = list(map(table.table.get, keys))
-        values: list[bytes | None]
-        # An entry begins with the moment, so the least of them is the first to go.
-        if None in entries or min(entries)[:4] <= tick:  # type: ignore[type-var, index]
+        good = cast(list[bytes], entries)
+        # An entry begins with its moment, so the least of them is the first to go.
+        if None in entries or min(good)[:4] <= tick:
             entries = [e if e is not None and e[:4] > tick else None for e in entries]
-        good = [e for e in entries if e is not None]
-        values = [
+            good = [entry for entry in entries if entry is not None]
+        values: list[bytes | None] = [
             None if entry is None else entry[len(key) : -len(END)]
             for entry, key in zip(entries, keys, strict=True)
         ]
@@ -188,7 +192,7 @@ class AtHand:
         for entry in good:
             used(entry)
         answered = self.prefixes.answered
-        for number, count in Counter([entry[8:10] for entry in good]).items():
+        for number, count in Counter(map(_NUMBER, good)).items():
             answered[int.from_bytes(number, "big")] += count
         return values
 

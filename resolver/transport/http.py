@@ -10,7 +10,6 @@ import asyncio
 import logging
 import re
 import socket
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,14 +19,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
-from resolver.transport.at_hand import Kept
 from resolver.transport.door import Service
+from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
 from resolver.transport.http_hot import MADE_OF, HotConnection, HotRoute
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
-from resolver.transport.http_ready import repeatable
 from resolver.transport.http_requests import (
     Parameters,
     client_of,
@@ -143,6 +141,7 @@ def make_app(
     add_session_routes(app, service, identities)
     for path in ("/api/handles", "/api/handles/{handle:.*}"):
         app.router.add_route("*", path, handlers.handles)
+    app.router.add_route("*", "/api/resolve", Batches(service).resolve)
     app.router.add_route("*", "/api/site", handlers.site)
     app.router.add_route("*", "/api/prefixes", handlers.prefixes)
     app.router.add_route("*", "/api/prefixes/{prefix:.*}", handlers.prefixes)
@@ -226,7 +225,9 @@ class _Handlers:
         outcome = self._service.ask(message, client)
         made_of = None
         if request.method == "GET" and not parameters and client.connection is None:
-            made_of = self._made_of(outcome)
+            ready = self._service.http_ready()
+            if ready is not None and isinstance(outcome, Answer):
+                made_of = ready.made_of(outcome)
         answer = await settled(outcome)
         headers: Mapping[str, str] = {}
         if request.method in ("GET", "HEAD"):
@@ -246,13 +247,6 @@ class _Handlers:
         if made_of is not None:
             response[MADE_OF] = made_of
         return response
-
-    def _made_of(self, outcome: Answer | Awaitable[Answer]) -> Kept | None:
-        """What the answer to a plain request was made of, if it may be given again."""
-        ready = self._service.http_ready()
-        if ready is None or not isinstance(outcome, Answer):
-            return None
-        return repeatable(ready.at_hand, outcome, time.monotonic(), int(time.time()))
 
     async def site(self, request: web.Request) -> web.StreamResponse:
         """``/api/site``: where this node is."""

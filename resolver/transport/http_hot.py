@@ -78,7 +78,7 @@ class HotRoute:
         where the first begins that is not."""
         started = time.perf_counter()
         looks, ready = self._looks, self._ready
-        ready.begin(time.monotonic(), int(time.time()))
+        ready.begin()
         answers: list[bytes] = []
         at = size = 0
         while size < MAX_BURST and octets.startswith(_HOT, at):
@@ -120,7 +120,7 @@ class HotRoute:
 
     def _repeated(self, path: bytes) -> web.StreamResponse | None:
         started = time.perf_counter()
-        self._ready.begin(time.monotonic(), int(time.time()))
+        self._ready.begin()
         octets = self._ready.answer(path)
         if octets is None:
             return None

@@ -8,7 +8,7 @@ goes out: ``Date``, and the seconds in ``Cache-Control``. The application marks 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Final, NamedTuple
 
@@ -52,9 +52,23 @@ class HttpReady:
         at_hand: the records they are made of.
     """
 
-    def __init__(self, at_hand: AtHand, budget: int, policy: str = "lru") -> None:
-        """``budget``: octets that all answers may take."""
+    def __init__(
+        self,
+        at_hand: AtHand,
+        budget: int,
+        *,
+        now: Callable[[], float],
+        unix_now: Callable[[], int],
+        policy: str = "lru",
+    ) -> None:
+        """
+        Args:
+            budget: octets that all answers may take.
+            now, unix_now: the node's clock.
+        """
         self.at_hand: Final = at_hand
+        self._clock: Final = now
+        self._unix_clock: Final = unix_now
         self._bodies: Final[BudgetCache[_Body]] = BudgetCache(budget, policy)
         self._shared: Final[dict[bytes, bytes]] = {}
         """Pieces that many answers have, so that they have the same object."""
@@ -64,8 +78,9 @@ class HttpReady:
         self._date = b""
         self._cached = 0
 
-    def begin(self, now: float, unix_now: int) -> None:
+    def begin(self) -> None:
         """To be called before some requests are answered."""
+        now, unix_now = self._clock(), self._unix_clock()
         self._now = now
         self._tick = self.at_hand.begin(now)
         if unix_now != self._unix:
@@ -95,6 +110,12 @@ class HttpReady:
         cached, self._cached = self._cached, 0
         self.at_hand.counters.ready("http", answers, cached, seconds)
 
+    def values_of_all(self, handles: Sequence[bytes]) -> list[bytes | None]:
+        """See ``AtHand.values_of_all``; ``sent`` counts them."""
+        values, cached = self.at_hand.values_of_all(handles, self._clock())
+        self._cached += cached
+        return values
+
     def learn(self, path: bytes, kept: Kept, headers: Mapping[str, str], content: bytes) -> None:
         """Remember an answer of the application, status 200, that has just gone out.
 
@@ -114,25 +135,24 @@ class HttpReady:
         )  # fmt: skip
         self._bodies.put(path, body, size=size, expires_at=_FOR_EVER)
 
+    def made_of(self, answer: Answer) -> Kept | None:
+        """What an answer to a request for all public values was made of, if it may be repeated to
+        whomever asks for the same; to be asked as soon as the answer is there."""
+        kept = self.at_hand.keep(answer, self._clock())
+        if kept is None or not kept.is_own:
+            return kept
+        body, unix_now = answer.body, self._unix_clock()
+        assert isinstance(body, RecordAnswer)
+        # Of an own record nobody counts the seconds: it must not hold until a certain date.
+        lasting = body.values.lifetime(unix_now) == body.values.lifetime(unix_now + int(READY_S))
+        return kept if lasting else None
+
     def statistics(self) -> CacheStatistics:
         """What is kept now."""
         return self._bodies.statistics()
 
     def _the(self, piece: bytes) -> bytes:
         return self._shared.setdefault(piece, piece)
-
-
-def repeatable(at_hand: AtHand, answer: Answer, now: float, unix_now: int) -> Kept | None:
-    """What an answer to a request for all public values was made of, if it may be repeated to
-    whomever asks for the same; to be asked as soon as the answer is there."""
-    kept = at_hand.keep(answer, now)
-    if kept is None or not kept.is_own:
-        return kept
-    body = answer.body
-    assert isinstance(body, RecordAnswer)
-    # Of an own record nobody counts the seconds: it must not hold until a certain date.
-    lasting = body.values.lifetime(unix_now) == body.values.lifetime(unix_now + int(READY_S))
-    return kept if lasting else None
 
 
 def _pieces(headers: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
