@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
+from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
@@ -92,6 +93,14 @@ class Echo:
     def ready(self, transport: str) -> Ready | None:
         """None: everything is echoed."""
         return None
+
+    def http_ready(self) -> HttpReady | None:
+        """None."""
+        return None
+
+    def keeps(self, answer: Answer) -> int:
+        """Only the HTTP door asks so."""
+        raise NotImplementedError
 
     def rejected(self, transport: str, reason: str) -> None:
         """Remember what the door turned away."""
