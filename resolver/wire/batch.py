@@ -117,16 +117,13 @@ def _record(handle: bytes, octets: bytes) -> Answer:
 
 def _read_msgpack(octets: bytes) -> Batch:
     try:
-        document = msgpack.unpackb(octets, raw=True, strict_map_key=False)
+        document = msgpack.unpackb(octets, raw=True, strict_map_key=True)
     except msgpack.ExtraData as error:
         reject("", f"the body goes on behind its end, at octet {len(octets) - len(error.extra)}")
     except (ValueError, msgpack.UnpackException):
         reject("", f"the body is not msgpack: {_damage(octets)}")
     if isinstance(document, dict):
-        document = {
-            decode_text(key) if isinstance(key, bytes) else key: value
-            for key, value in document.items()
-        }
+        document = {decode_text(key): value for key, value in document.items()}
     handles, types, indexes = _parts(document)
     if not {*map(type, handles)} <= {bytes}:
         number = next(n for n, handle in enumerate(handles) if not isinstance(handle, bytes))
@@ -143,7 +140,7 @@ def _read_msgpack(octets: bytes) -> Batch:
 
 def _damage(octets: bytes) -> str:
     """Where octets that cannot be read stop to be msgpack."""
-    unpacker = msgpack.Unpacker(raw=True, strict_map_key=False, max_buffer_size=len(octets) or 1)
+    unpacker = msgpack.Unpacker(raw=True, max_buffer_size=len(octets) or 1)
     unpacker.feed(octets)
     place = 0
     try:

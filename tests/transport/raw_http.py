@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from resolver.node.node import Node
 from resolver.resolution import Ask, Reply
+from resolver.server.driver import Exchange
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
 from resolver.transport.http import serve_http
@@ -93,6 +94,18 @@ class RawHttp:
             await self.close()
         return Response(status, headers, body)
 
+    async def some_octets(self) -> bytes:
+        """What is there of a response, or comes next."""
+        assert self._reader is not None
+        async with asyncio.timeout(ANSWER_S):
+            return await self._reader.read(1 << 16)
+
+    async def everything(self) -> bytes:
+        """All that comes until the server closes."""
+        assert self._reader is not None
+        async with asyncio.timeout(ANSWER_S):
+            return await self._reader.read()
+
     async def close(self) -> None:
         """Close the connection, if there is one."""
         if self._writer is not None:
@@ -150,10 +163,15 @@ class TwoDoors:
         ordinary: a client at the door without.
     """
 
-    def __init__(self, tree: MemoryNetwork, name: str) -> None:
+    def __init__(self, tree: MemoryNetwork, name: str, upstream: Exchange | None = None) -> None:
+        """``upstream``: instead of one that asks the other nodes at once."""
         self.tree = tree
         self.state = tree.states[name]
-        parts = Node(self.state, ROLES[self.state.role].chain), _Memory(tree), _Clock(tree)
+        parts = (
+            Node(self.state, ROLES[self.state.role].chain),
+            upstream or _Memory(tree),
+            _Clock(tree),
+        )
         self.service = NodeService(*parts)
         self._other = Ordinary(*parts)
 
