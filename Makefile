@@ -5,7 +5,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast chaos-kill lint format docs bench-cold lock clean
+.PHONY: help up down status test test-fast chaos-kill lint format docs bench-peers bench-paths \
+	bench-cold bench-flood bench-cachelab lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +25,7 @@ LOCK_READY := $(LOCK_VENV)/.ready
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) \
-		| while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 # ---------------------------------------------------------------- the network
 
@@ -64,8 +65,20 @@ format: $(DEV_READY) ## rewrite the code in the house format
 docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
 	@$(BIN)/python docs/network_reference.py
 
-bench-cold: $(DEV_READY) ## latency of cold resolutions at 500 a second, Unbound beside it
+bench-peers: $(DEV_READY) ## CPU of an answer from the cache, beside Unbound, Knot and a C echo
+	@$(BIN)/python -m bench.peers
+
+bench-paths: $(DEV_READY) ## TCP, HTTP, batches, the store, a large cache, workers
+	@$(BIN)/python -m bench.paths
+
+bench-cold: $(DEV_READY) ## latency of cold resolutions at 1,000 a second, Unbound beside it
 	@$(BIN)/python -m bench.cold
+
+bench-cachelab: $(DEV_READY) ## the eviction policies over traces: hits, memory, CPU; minutes
+	@$(BIN)/python -m bench.cachelab
+
+bench-flood: $(DEV_READY) ## ten million names that do not exist; takes a while
+	@$(BIN)/python -m bench.flood
 
 # ---------------------------------------------------------------- the environment
 

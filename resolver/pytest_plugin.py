@@ -158,12 +158,14 @@ class WuhanNetwork:
     def paused(self, name: str) -> Iterator[None]:
         """Within it, the node called ``name`` answers nothing, and neither do the nodes that share
         its process; what is sent to them meanwhile is answered afterwards."""
-        pid = self._state().node(name).pid
-        os.kill(pid, signal.SIGSTOP)
+        pids = self._state().node(name).pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def _state(self) -> "NetworkState":
         from resolver.cluster.state import data_paths, running_network

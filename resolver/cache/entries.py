@@ -128,7 +128,7 @@ class EntryTable:
         """
         self.table: Final[dict[bytes, bytes]] = {}
         self._budget: Final = budget
-        self._policy: Final[CachePolicy[Hashable]] = make_policy(policy)
+        self._policy: Final[CachePolicy[Hashable]] = make_policy(policy, key_of)
         self.used: Final[Callable[[bytes], None]] = self._policy.used
         self._octets = 0
         self._evictions = 0

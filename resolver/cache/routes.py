@@ -6,7 +6,7 @@ HS_SITE.PREFIX who holds the records of the sub-prefixes, HS_SERV and HS_SERV.PR
 that says so.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from resolver.cache.budget import BudgetCache, CacheStatistics
@@ -97,7 +97,10 @@ class RouteCache:
     def put(self, route: Route, now: float) -> Route:
         """Keep ``route`` for its own ttl within the cap, and return it as kept."""
         ttl = min(route.ttl, self._ttl_cap) if route.leads_anywhere else self._negative_ttl
-        kept = replace(route, prefix=fold(route.prefix), ttl=ttl, expires_at=now + ttl)
+        kept = Route(
+            fold(route.prefix), route.sites, route.delegation, route.service,
+            route.delegation_service, route.exists, ttl, now + ttl,
+        )  # fmt: skip
         if ttl > 0:
             size = len(kept.prefix) + sum(map(_size_of, {*kept.sites, *kept.delegation}))
             self._cache.put(kept.prefix, kept, size=size, expires_at=kept.expires_at)

@@ -44,14 +44,28 @@ _STYLES: Final = {OK: "green", "ready": "green", "restarting": "yellow", "failed
 @click.option(
     "--base-port", type=click.IntRange(0, 65535), help="Move all ports; 0 takes free ones."
 )
+@click.option(
+    "--workers",
+    metavar="N|auto",
+    help="Processes of each top-level and recursive node; auto is one per core.",
+)
 @click.option("--no-samples", is_flag=True, help="Leave new stores without sample records.")
 @click.option("--detach", is_flag=True, help="Return when every node answers.")
 @data_option
-def up(source: str, base_port: int | None, no_samples: bool, detach: bool, data: str) -> None:
+def up(
+    source: str,
+    base_port: int | None,
+    workers: str | None,
+    no_samples: bool,
+    detach: bool,
+    data: str,
+) -> None:
     """Start the network and wait until every node answers."""
     overrides: dict[str, object] = {}
     if base_port is not None:
         overrides["network.base_port"] = base_port
+    if workers is not None:
+        overrides["network.workers"] = int(workers) if workers.isdecimal() else workers
     if no_samples:
         overrides["network.samples"] = 0
     topology = expand(load_network(source, overrides=overrides))
@@ -111,7 +125,7 @@ def down(data: str) -> None:
 
 def status_document(state: NetworkState, health: Mapping[str, Health]) -> dict[str, Any]:
     """What ``wuhan status --json`` prints; its keys are stable."""
-    pids = {node.pid for node in state.nodes if node.pid}
+    pids = state.pids()
     return {
         "network": state.network,
         "source": state.source,
@@ -130,6 +144,7 @@ def status_document(state: NetworkState, health: Mapping[str, Health]) -> dict[s
                 "http_port": node.http_port,
                 "process": node.process,
                 "pid": node.pid,
+                "pids": node.pids,
                 "state": node.state,
                 "restarts": node.restarts,
                 "health": health[node.name].summary,
@@ -156,7 +171,7 @@ def _tell(event: Mapping[str, Any]) -> None:
 
 
 def _greet(state: NetworkState, health: Mapping[str, Health], seconds: float) -> None:
-    pids = {node.pid for node in state.nodes}
+    pids = state.pids()
     console = output.console()
     console.print(
         f"wuhan network '{state.network}' is ready: {len(state.nodes)} nodes in "
@@ -216,7 +231,7 @@ def _print_status(state: NetworkState, health: Mapping[str, Health]) -> None:
                 str(node.port),
                 str(node.http_port),
                 node.process,
-                str(node.pid or "-"),
+                " ".join(map(str, filter(None, node.pids))) or "-",
                 str(node.restarts),
                 node.state,
                 health[node.name].summary,

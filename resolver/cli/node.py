@@ -39,7 +39,7 @@ def run(name: str, source: str, data: str) -> int:
     the network's key only.
     """
     topology = expand(load_network(source))
-    spec = topology.node(name)
+    spec = replace(topology.node(name), workers=1)
     # Only this node's ports are bound here.
     alone, sockets, notices = bind_all(replace(topology, nodes=(spec,)))
     for notice in notices:
@@ -55,4 +55,6 @@ def run(name: str, source: str, data: str) -> int:
     def ready(_: str) -> None:
         click.echo(f"{name} ({spec.role}) answers on port {bound.port}, HTTP {bound.http_port}")
 
-    return run_host(HostPlan(topology.with_ports(ports), (name,), sockets, paths, ready))
+    return run_host(
+        HostPlan(topology.with_ports(ports), (name,), {name: sockets[name][0]}, paths, ready)
+    )

@@ -34,7 +34,7 @@ from resolver.resolution import Ask, Limits, Question, Resolution
 from resolver.resolution.routing import referral_sites
 from resolver.resolution.trace import hop_of, leading_to
 from resolver.upstream.driving import drive, no_commit
-from resolver.upstream.exchange import LIFETIME_S, PEERS, PeerKind, Upstream
+from resolver.upstream.exchange import PEERS, PeerKind, Upstream
 from resolver.upstream.udp import UdpPeer
 from resolver.wire.answer import Answer, Hop
 from resolver.wire.bodies import (
@@ -46,7 +46,7 @@ from resolver.wire.bodies import (
     SiteAnswer,
 )
 from resolver.wire.envelope import Envelope
-from resolver.wire.message import Message, decode_message, encode_message
+from resolver.wire.message import LIFETIME_S, Message, decode_message, encode_message
 from resolver.wire.typed import decode_site
 
 DEFAULT_SERVER: Final = "127.0.0.1:3641"

@@ -17,7 +17,6 @@ from resolver.model.address import format_address
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
 from resolver.model.value import Reference
-from resolver.upstream.exchange import LIFETIME_S
 from resolver.wire.bodies import (
     Body,
     ChallengeAnswer,
@@ -32,7 +31,7 @@ from resolver.wire.bodies import (
     ResolveRequest,
 )
 from resolver.wire.envelope import Envelope
-from resolver.wire.message import Message, decode_message, encode_message
+from resolver.wire.message import LIFETIME_S, Message, decode_message, encode_message
 from resolver.wire.proof import challenge_octets
 from resolver.wire.stream import FrameReader, OversizeError
 from resolver.wire.values import ValueList

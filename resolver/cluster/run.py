@@ -38,6 +38,9 @@ def main() -> int:
             format="%(asctime)s %(levelname)s %(message)s",
         )
         _make_key(order.data)
+        for counters in order.data.all_counters():
+            # A network that starts counts anew; a process of it that is started again goes on.
+            counters.unlink(missing_ok=True)
         topology, sockets, notices = bind_all(order.topology)
     except ResolverError as error:
         emit({"event": "refused", "reason": str(error)})

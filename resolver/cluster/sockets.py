@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from resolver.model.errors import NetworkStateError
-from resolver.topology.plan import NodeSockets, NodeSpec, Topology
+from resolver.topology.plan import Links, NodeSockets, NodeSpec, Topology
 
 _MAX_TRIES: Final = 50
 """For a port number that is free for UDP and TCP on every address at once."""
@@ -20,11 +20,13 @@ _BUFFER_OCTETS: Final = 4 << 20
 """Of a UDP socket, as far as the kernel allows."""
 
 
-def bind_all(topology: Topology) -> tuple[Topology, dict[str, NodeSockets], list[str]]:
-    """Bind every port of every node.
+def bind_all(
+    topology: Topology,
+) -> tuple[Topology, dict[str, tuple[NodeSockets, ...]], list[str]]:
+    """Bind every port of every node, once for each of its processes.
 
     Returns the topology with the port numbers as they are (0 becomes a free one), the sockets by
-    node, and notices about addresses that this machine does not have.
+    node and process, and notices about addresses that this machine does not have.
 
     Raises:
         NetworkStateError: a port is taken or may not be used; all sockets are closed again.
@@ -35,7 +37,7 @@ def bind_all(topology: Topology) -> tuple[Topology, dict[str, NodeSockets], list
         f"{address} is not available on this machine and is left out"
         for address in sorted(wanted - usable)
     ]
-    sockets: dict[str, NodeSockets] = {}
+    sockets: dict[str, tuple[NodeSockets, ...]] = {}
     ports: dict[str, tuple[int, int]] = {}
     try:
         for node in topology.nodes:
@@ -45,10 +47,19 @@ def bind_all(topology: Topology) -> tuple[Topology, dict[str, NodeSockets], list
             kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
             port, (tcp, udp) = _bind_port(node, bind, node.port, kinds)
             http_port, (http,) = _bind_port(node, bind, node.http_port, (socket.SOCK_STREAM,))
-            sockets[node.name] = NodeSockets(udp=udp, tcp=tcp, http=http)
             ports[node.name] = (port, http_port)
+            only = NodeSockets(udp=udp, tcp=tcp, http=http)
+            sockets[node.name] = (only,)
+            if node.workers > 1:
+                # The ports are free. They are bound again, so that several processes share each
+                # and the kernel deals out what comes (SO_REUSEPORT).
+                close_all([only])
+                sockets[node.name] = ()
+                for _ in range(node.workers):
+                    shared = _bind_shared(node, bind, port, http_port)
+                    sockets[node.name] = (*sockets[node.name], shared)
     except NetworkStateError:
-        close_all(sockets.values())
+        close_all(worker for workers in sockets.values() for worker in workers)
         raise
     return topology.with_ports(ports), sockets, notices
 
@@ -94,9 +105,44 @@ def _bind_port(
     raise NetworkStateError(f"{node.name}: no port is free for UDP and TCP at once")
 
 
-def _bind(address: str, port: int, kind: int) -> socket.socket:
+def _bind_shared(node: NodeSpec, addresses: list[str], port: int, http_port: int) -> NodeSockets:
+    """Sockets for one process of a node with several."""
+    bound: list[socket.socket] = []
+
+    def bind(number: int, kind: int) -> tuple[socket.socket, ...]:
+        group = []
+        for address in addresses:
+            try:
+                group.append(_bind(address, number, kind, shared=True))
+            except OSError as error:
+                for sock in (*bound, *group):
+                    sock.close()
+                raise NetworkStateError(_reason(node, number, error)) from None
+        bound.extend(group)
+        return tuple(group)
+
+    return NodeSockets(
+        udp=bind(port, socket.SOCK_DGRAM),
+        tcp=bind(port, socket.SOCK_STREAM),
+        http=bind(http_port, socket.SOCK_STREAM),
+    )
+
+
+def link(workers: int) -> Links:
+    """What joins so many processes of one node."""
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(workers - 1)]
+    for pair in pairs:
+        for end in pair:
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_OCTETS)
+    return Links(tuple(one for one, _ in pairs), tuple(other for _, other in pairs))
+
+
+def _bind(address: str, port: int, kind: int, *, shared: bool = False) -> socket.socket:
     sock = socket.socket(_family(address), kind)
     try:
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_STREAM:

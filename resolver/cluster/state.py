@@ -30,7 +30,9 @@ class NodeState:
     Attributes:
         state: STARTING, READY, RESTARTING (its process died and will be started again) or FAILED
             (it died again and again; it is still tried).
-        restarts: how often its process was started again.
+        pid: of its process, the first if it has several.
+        restarts: how often processes of it were started again.
+        pids: of all of its processes.
     """
 
     name: str
@@ -44,6 +46,7 @@ class NodeState:
     pid: int = 0
     state: str = STARTING
     restarts: int = 0
+    pids: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -78,6 +81,10 @@ class NetworkState:
         names = [node.name for node in self.nodes]
         hint = did_you_mean(name, names) or f"; it has {', '.join(names[:6])}…"
         raise ConfigError(f"the network {self.network} has no node {name!r}{hint}")
+
+    def pids(self) -> set[int]:
+        """All processes of all nodes."""
+        return {pid for node in self.nodes for pid in node.pids if pid}
 
     def first_of(self, role: str) -> NodeState | None:
         """The first node of a role."""

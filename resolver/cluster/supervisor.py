@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
-from resolver.cluster.sockets import close_all
+from resolver.cluster.sockets import close_all, link
 from resolver.cluster.state import (
     FAILED,
     READY,
@@ -58,16 +58,18 @@ Emit = Callable[[Mapping[str, Any]], None]
 
 @dataclass(slots=True)
 class _Process:
-    """One process that runs some nodes."""
+    """One process that runs some nodes, or one of several that run a node."""
 
     name: str
     nodes: tuple[NodeSpec, ...]
+    worker: int = 0
     pid: int = 0
     started_at: float = 0.0
     deaths: int = 0
     start_due: float | None = 0.0
     pipe: int = -1
     heard: bytes = b""
+    is_ready: bool = False
 
 
 class Supervisor:
@@ -76,7 +78,7 @@ class Supervisor:
     def __init__(
         self,
         topology: Topology,
-        sockets: Mapping[str, NodeSockets],
+        sockets: Mapping[str, tuple[NodeSockets, ...]],
         data: DataPaths,
         state: NetworkState,
         host: Host,
@@ -85,7 +87,7 @@ class Supervisor:
         """
         Args:
             topology: with the ports as they were bound.
-            sockets: bound, by node.
+            sockets: bound, by node and process.
             host: runs the nodes of one process until SIGTERM.
             emit: told what happens: ``ready``, ``died``, ``restarted``, ``all-ready``, ``stopped``.
         """
@@ -96,9 +98,13 @@ class Supervisor:
         self._host: Final = host
         self._emit: Final = emit
         self._nodes: Final = {node.name: node for node in state.nodes}
+        self._specs: Final = {node.name: node for node in topology.nodes}
         self._processes: Final = [
-            _Process(name, nodes) for name, nodes in topology.processes().items()
+            _Process(f"{name}-{worker + 1}" if worker else name, nodes, worker)
+            for name, nodes in topology.processes().items()
+            for worker in range(nodes[0].workers)
         ]
+        self._links: Final = {node.name: link(node.workers) for node in topology.nodes}
         self._selector: Final = selectors.DefaultSelector()
         self._wakeup, self._wakeup_in = socket.socketpair()
         self._began: Final = time.monotonic()
@@ -117,7 +123,7 @@ class Supervisor:
                 self._wait(self._next_start())
         finally:
             self._stop_all()
-            close_all(self._sockets.values())
+            close_all(worker for workers in self._sockets.values() for worker in workers)
             self._data.state.unlink(missing_ok=True)
             self._emit({"event": "stopped"})
 
@@ -144,22 +150,32 @@ class Supervisor:
         process.started_at, process.start_due = time.monotonic(), None
         for spec in process.nodes:
             node = self._nodes[spec.name]
-            node.pid = pid
-            node.restarts = process.deaths
+            node.restarts += process.deaths > 0
             node.state = STARTING if not process.deaths else node.state
+            self._note_pids(spec)
 
     def plan_of(self, process: _Process, ready: Callable[[str], None]) -> HostPlan:
         """What ``process`` is to run; for the child."""
         names = tuple(node.name for node in process.nodes)
-        mine = {name: self._sockets[name] for name in names}
-        close_all(sockets for name, sockets in self._sockets.items() if name not in mine)
+        mine = {name: self._sockets[name][process.worker] for name in names}
+        kept = {id(sockets) for sockets in mine.values()}
+        close_all(
+            sockets
+            for workers in self._sockets.values()
+            for sockets in workers
+            if id(sockets) not in kept
+        )
+        links = self._links[names[0]].of(process.worker)
+        for end in (end for others in self._links.values() for end in others.all()):
+            if end not in links:
+                end.close()
         for own in (self._wakeup, self._wakeup_in):
             own.close()
         self._selector.close()
         for other in self._processes:
             if other.pipe >= 0:
                 os.close(other.pipe)
-        return HostPlan(self._topology, names, mine, self._data, ready)
+        return HostPlan(self._topology, names, mine, self._data, ready, process.worker, links)
 
     def host(self, plan: HostPlan) -> int:
         """Run ``plan``; for the child."""
@@ -191,6 +207,8 @@ class Supervisor:
             return
         *names, process.heard = (process.heard + octets).split(b"\n")
         nodes = [self._nodes[name.decode()] for name in names]
+        process.is_ready = process.is_ready or bool(nodes)
+        nodes = [node for node in nodes if self._all_ready(node.name)]
         for node in nodes:
             node.state = READY
         first_time = self._state.ready_seconds is None and all(
@@ -221,7 +239,7 @@ class Supervisor:
     def _note_death(self, process: _Process, status: int) -> None:
         if process.pipe >= 0:
             self._hear_out(process)
-        process.pid = 0
+        process.pid, process.is_ready = 0, False
         if self._stopping:
             return
         now = time.monotonic()
@@ -232,7 +250,7 @@ class Supervisor:
         how = _how_it_ended(status)
         for spec in process.nodes:
             node = self._nodes[spec.name]
-            node.pid = 0
+            self._note_pids(spec)
             node.state = FAILED if process.deaths >= FAILED_AFTER else RESTARTING
         _log.warning("process %s %s; started again in %.1f s", process.name, how, delay)
         write_state(self._data, self._state)
@@ -247,6 +265,18 @@ class Supervisor:
                 "log": self.log_path(process.name),
             }
         )
+
+    def _all_ready(self, name: str) -> bool:
+        """Whether each process of a node is."""
+        spec = self._specs[name]
+        return spec.workers == 1 or all(
+            process.is_ready for process in self._processes if spec in process.nodes
+        )
+
+    def _note_pids(self, spec: NodeSpec) -> None:
+        pids = [process.pid for process in self._processes if spec in process.nodes]
+        node = self._nodes[spec.name]
+        node.pid, node.pids = pids[0], pids
 
     def _hear_out(self, process: _Process) -> None:
         with suppress(BlockingIOError):

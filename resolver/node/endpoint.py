@@ -128,6 +128,7 @@ class Endpoint:
         """The answer to a request that came in another form than a message (HTTP). Never raises:
         a record that cannot be read is an answer too."""
         try:
+            self._node.state.refresh()
             return self._node.answer(request, client, now, unix_now)
         except StoreError as error:
             return Answer(ResponseCode.ERROR, ErrorAnswer(str(error)), authoritative=True)

@@ -116,15 +116,19 @@ class Forward:
                     return known
                 return replace(answer, cache="miss")
             chosen = select(asked, body.values, public_only=True)
-            return replace(
-                answer,
-                code=chosen.code,
-                body=chosen.body,
-                cache="miss",
+            return Answer(
+                chosen.code,
+                chosen.body,
+                answer.authoritative,
+                answer.recursion_count,
+                "miss",
+                answer.ttl,
+                answer.hops,
+                answer.seconds,
             )
 
         return Pending(
-            key=replace(question, handle=fold(handle)),
+            key=(fold(handle), question.recursion_count),
             process=lambda: Resolution(question, self._routes, self._state.limits),
             settle=settle,
             finish=finish,

@@ -3,9 +3,10 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from resolver.cache.budget import BudgetCache
 from resolver.cache.entries import EntryTable
 from resolver.cache.prefixes import PrefixNumbers
 from resolver.cache.records import Lifetimes, RecordCache
@@ -34,6 +35,7 @@ from resolver.wire.cursor import decode_text
 
 _FOREIGN_OCTETS: Final = 1 << 20
 _OWN_OCTETS: Final = 1 << 20
+_BODIES_OCTETS: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,14 @@ class NodeState:
         max_registrations: identifiers under one prefix.
         max_prefixes: records of prefixes.
         administrators: keys that may do everything here, whatever a record says.
+        is_shared: whether other processes answer for this node too.
         random: gives so many octets that nobody can guess; for nonces, challenges, new names.
         challenges: those that wait for their answers.
         sessions: those that are open.
         permits: what was found out about the rights of users.
         foreign: records of other nodes that say who may do what here.
         own: records of the node's own as octets, those that were asked for lately.
-        bodies_bytes: budget for answers that are ready to go out over HTTP.
+        bodies: answers that are ready to go out over HTTP (``resolver.transport.http_ready``).
         logins: connection or session → what its client has proved.
         login_lifetime_s: seconds after which a client has to log in again.
     """
@@ -92,7 +95,9 @@ class NodeState:
     max_daily_requests: int = 0
     max_registrations: int = 0
     max_prefixes: int = 0
+    is_shared: bool = False
     quotas: Quotas = field(init=False)
+    _seen_generation: int = field(init=False)
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
     sessions: SessionTable = field(init=False)
@@ -103,7 +108,7 @@ class NodeState:
         )
     )
     own: EntryTable = field(default_factory=lambda: EntryTable(_OWN_OCTETS, "lru"))
-    bodies_bytes: int = 1 << 20
+    bodies: BudgetCache[Any] = field(default_factory=lambda: BudgetCache(_BODIES_OCTETS))
     logins: WeakKeyDictionary[object, Login] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
@@ -112,19 +117,39 @@ class NodeState:
         self.quotas = Quotas(
             self.store, registrations=self.max_registrations, prefixes=self.max_prefixes
         )
-        moved = self.store.documents(HOMES)
-        here = {prefix for prefix, document in moved.items() if document == HERE}
-        self.homes = (self.homes | here) - (moved.keys() - here)
+        self._seen_generation = self.store.generation()
+        self.homes = self._homes_now(self.homes)
 
     @property
     def prefixes(self) -> PrefixNumbers:
         """Small numbers for prefixes, by which resolutions are counted."""
         return self.records.prefixes
 
+    def refresh(self) -> None:
+        """Forget what is remembered of the node's own records if any has changed since, whichever
+        process did it; to be called before a request is looked at."""
+        generation = self.store.generation()
+        if generation == self._seen_generation:
+            return
+        self._seen_generation = generation
+        self.own.clear()
+        homes = self._homes_now(self.homes) if self.is_shared else self.homes
+        if homes != self.homes:
+            self._moved(homes)
+
     def adopt(self, prefix: str, lives_here: bool) -> None:
         """From now on identifiers under ``prefix`` live here, or do not; the store knows."""
         prefix = fold(prefix)
-        self.homes = self.homes | {prefix} if lives_here else self.homes - {prefix}
+        self._moved(self.homes | {prefix} if lives_here else self.homes - {prefix})
+
+    def _homes_now(self, homes: frozenset[str]) -> frozenset[str]:
+        """``homes``, and what the store remembers of those that came and went."""
+        moved = self.store.documents(HOMES)
+        here = {prefix for prefix, document in moved.items() if document == HERE}
+        return (homes | here) - (moved.keys() - here)
+
+    def _moved(self, homes: frozenset[str]) -> None:
+        self.homes = homes
         # What is known under the prefix is known of the wrong node from now on.
         self.own.clear()
         self.records.clear()

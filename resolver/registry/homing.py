@@ -96,6 +96,7 @@ class ServerAdministration(Process):
             lives_here = self._request.op_code == OpCode.HOME_PREFIX
             prefix = described_prefix(asked.handle)
             store = self._residence.store
-            store.put_documents(HOMES, {fold(prefix): HERE if lives_here else ELSEWHERE})
+            where = HERE if lives_here else ELSEWHERE
+            store.put_documents(HOMES, {fold(prefix): where}, announce=True)
             store.note(f"{'home' if lives_here else 'unhome'} {prefix}", name, self.unix_now)
             self._residence.adopt(prefix, lives_here)

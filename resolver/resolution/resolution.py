@@ -18,6 +18,7 @@ twice to the same place. Upstreams are asked without RECU: a node that recursed 
 close a loop that nobody counts.
 """
 
+from collections.abc import Sequence
 from math import inf
 from typing import Final, Protocol
 
@@ -283,7 +284,7 @@ class Resolution(Process):
     def _ask_sites(self, sites: tuple[Site, ...], request: ResolveRequest) -> Plan[Message]:
         refused: Message | None = None
         troubles: list[str] = []
-        for site in sorted(sites, key=lambda s: not s.is_primary):
+        for site in self._in_order(sites):
             outcome = yield self._next_ask(site, request)
             assert isinstance(outcome, Reply | UpstreamError)
             self._trail.note(site, request, outcome)
@@ -299,6 +300,10 @@ class Resolution(Process):
             ResponseCode.ERROR,
             f"nobody answered for {request.handle}: {'; '.join(troubles) or 'it has no sites'}",
         )
+
+    def _in_order(self, sites: tuple[Site, ...]) -> Sequence[Site]:
+        """The sites in the order in which they are asked."""
+        return sites if len(sites) == 1 else sorted(sites, key=lambda site: not site.is_primary)
 
     def _next_ask(self, site: Site, request: ResolveRequest) -> Ask:
         limits, question = self._limits, self.question

@@ -21,13 +21,26 @@ ROUTE_TYPES: Final = (*SITE_TYPES, *DELEGATION_TYPES, SERVICE_TYPE, DELEGATION_S
 def route_from_values(prefix: str, values: ValueList, unix_now: int) -> Route:
     """The route that the values of ``0.NA/<prefix>`` describe; site values that do not decode are
     skipped, as a client that finds another one can still go on."""
+    sites, delegation, service, delegation_service = _described(values)
     return Route(
         prefix,
-        sites=sites_in(values, SITE_TYPES),
-        delegation=sites_in(values, DELEGATION_TYPES),
-        service=text_of(values, SERVICE_TYPE),
-        delegation_service=text_of(values, DELEGATION_SERVICE_TYPE),
+        sites=sites,
+        delegation=delegation,
+        service=service,
+        delegation_service=delegation_service,
         ttl=values.lifetime(unix_now),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _described(values: ValueList) -> tuple[tuple[Site, ...], tuple[Site, ...], str, str]:
+    """Sites, delegation, and the services in their places. The record of a prefix is read again
+    whenever its route has expired, and mostly says the same."""
+    return (
+        sites_in(values, SITE_TYPES),
+        sites_in(values, DELEGATION_TYPES),
+        text_of(values, SERVICE_TYPE),
+        text_of(values, DELEGATION_SERVICE_TYPE),
     )
 
 

@@ -1,139 +1,118 @@
 """Carries out what takes several steps: resolutions, and changes of records.
 
-Rules: the driver never decides. Equal questions share one task (coalescing); a client that goes
-away takes only itself. A defect becomes response code 2 and a line in the log, never a hang.
+Rules: the driver never decides. Equal questions share one run (coalescing); a client that goes away
+takes only itself. A defect becomes response code 2 and a line in the log, never a hang. No task is
+made for a run: a step that waits ends in a callback, which takes the next step.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
-from functools import partial
 from typing import Final, Protocol
 
 from resolver.model.codes import ResponseCode
+from resolver.model.errors import StoreError, UpstreamError
 from resolver.node.outcome import Pending
-from resolver.resolution import Ask, Commit, Done, Outcome, Process, Reply, Step
+from resolver.resolution import Ask, Commit, Done, Outcome, Process, Reply, Step, Work
 from resolver.server.clock import Clock
 from resolver.server.writer import Writer
 from resolver.telemetry.counters import Counters
-from resolver.upstream.driving import drive
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ErrorAnswer
 
 _log: Final = logging.getLogger(__name__)
 
 
-class Exchange(Protocol):
-    """Sends an ``Ask`` and waits for its ``Reply``."""
+class Asking(Protocol):
+    """Sends an ``Ask``."""
 
-    async def exchange(self, ask: Ask) -> Reply:
-        """The reply; raises UpstreamError when there is none within ``ask.timeout``."""
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> object:
+        """Send it; ``heard`` is told the reply, or an UpstreamError when there is none within
+        ``ask.timeout``, later than this returns."""
 
+
+Heard = Callable[[Answer], None]
 
 MAX_RUNNING: Final = 10_000
-"""Processes of one node at a time; more clients than that hear that it is too busy."""
+"""Runs of one node at a time; more clients than that hear that it is too busy."""
 
 
 class Driver:
     """Runs the pending answers of one node."""
 
-    def __init__(
-        self, upstream: Exchange, writer: Writer, clock: Clock, counters: Counters
-    ) -> None:
+    def __init__(self, upstream: Asking, writer: Writer, clock: Clock, counters: Counters) -> None:
+        self.upstream: Final = upstream
         self.writer: Final = writer
         self.clock: Final = clock
-        self._upstream: Final = upstream
         self._counters: Final = counters
-        self._running: Final[dict[Hashable, asyncio.Task[Answer]]] = {}
-        self._asking: Final[set[asyncio.Task[Answer]]] = set()
-        self._alone = 0
+        self._shared: Final[dict[Hashable, Run]] = {}
+        self._running = 0
+        self._idle = asyncio.Event()
 
-    def begin(self, pending: Pending, done: Callable[[Answer], None]) -> None:
-        """Carry out what one request takes, then call ``done`` with its answer.
-
-        All requests with equal keys wait for the same task. One without a key, a change of a
-        record as a rule, is driven right here, and takes a task only if it has to ask somebody:
-        a task for each would cost more than the change.
-        """
-        task = self._running.get(pending.key)
-        if task is not None:
+    def begin(self, pending: Pending, done: Heard) -> None:
+        """Carry out what one request takes, then call ``done`` with its answer. All requests with
+        equal keys wait for the same run; one without a key has its own."""
+        key = pending.key
+        run = None if key is None else self._shared.get(key)
+        if run is not None:
             self._counters.coalesced += 1
-        elif len(self._running) + self._alone >= MAX_RUNNING:
+            run.waiting.append((pending, done))
+        elif self._running >= MAX_RUNNING:
             busy = ErrorAnswer("too much is under way here")
             done(pending.finish(Answer(ResponseCode.SERVER_BUSY, busy)))
-            return
-        elif pending.key is None:
-            self._alone += 1
-            _Single(self, pending, done).begin()
-            return
         else:
-            task = asyncio.get_running_loop().create_task(self._run(pending.process))
-            self._running[pending.key] = task
-            task.add_done_callback(partial(self._settle, pending))
-        task.add_done_callback(lambda task: done(pending.finish(task.result())))
+            self._running += 1
+            run = Run(self, pending, done)
+            if key is not None:
+                self._shared[key] = run
+            run.begin()
+
+    def ended(self, run: "Run", answer: Answer) -> None:
+        """A run has come to its answer."""
+        self._running -= 1
+        if run.pending.key is not None:
+            del self._shared[run.pending.key]
+            run.pending.settle(answer, self.clock.now(), self.clock.unix())
+        for pending, done in run.waiting:
+            done(pending.finish(answer))
+        if not self._running:
+            self._idle.set()
 
     async def close(self) -> None:
         """Wait for what is under way; its deadline bounds the wait."""
-        while self._running or self._asking:
-            tasks = [*self._running.values(), *self._asking]
-            await asyncio.gather(*tasks, return_exceptions=True)
+        while self._running:
+            self._idle.clear()
+            await self._idle.wait()
         await self.writer.close()
 
-    def ask(self, process: Process, step: Step, done: Callable[[Answer], None]) -> None:
-        """Go on with a process from ``step`` in a task of its own."""
-        task = asyncio.get_running_loop().create_task(self._run(lambda: process, step))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-        task.add_done_callback(lambda task: done(task.result()))
 
-    def end_single(self) -> None:
-        """One less of those that belong to one request alone is under way."""
-        self._alone -= 1
+class Run:
+    """One process on its way, step by step.
 
-    def _settle(self, pending: Pending, task: asyncio.Task[Answer]) -> None:
-        del self._running[pending.key]
-        pending.settle(task.result(), self.clock.now(), self.clock.unix())
-
-    async def _run(self, process: Callable[[], Process], step: Step | None = None) -> Answer:
-        """Carry a process out to its end, from ``step`` on if it is under way."""
-        try:
-            return await drive(
-                process(),
-                self._upstream.exchange,
-                self.writer.commit,
-                now=self.clock.now,
-                unix_now=self.clock.unix,
-                step=step,
-            )
-        except Exception:
-            return _defect()
-
-
-class _Single:
-    """A process that belongs to one request alone, driven step by step.
-
-    An object, not a nest of functions: of bulk registrations thousands are under way at a time,
-    and each thing that one consists of is looked through by every search for garbage.
+    Of bulk registrations thousands are under way at a time; so this is an object with slots, and
+    no nest of functions.
     """
 
-    __slots__ = ("_done", "_driver", "_pending", "_process")
+    __slots__ = ("_driver", "_process", "pending", "waiting")
 
-    def __init__(self, driver: Driver, pending: Pending, done: Callable[[Answer], None]) -> None:
+    def __init__(self, driver: Driver, pending: Pending, done: Heard) -> None:
+        self.pending: Final = pending
+        self.waiting: Final[list[tuple[Pending, Heard]]] = [(pending, done)]
         self._driver: Final = driver
-        self._pending: Final = pending
-        self._done: Final = done
-        self._process: Final = pending.process()
+        self._process: Process | None = None
 
     def begin(self) -> None:
         """Take the first step."""
         clock = self._driver.clock
         try:
+            self._process = self.pending.process()
             step = self._process.start(clock.now(), clock.unix())
         except Exception:
             step = Done(_defect())
         self._take(step)
 
     def _resume(self, outcome: Outcome) -> None:
+        assert self._process is not None
         try:
             step = self._process.resume(outcome, self._driver.clock.now())
         except Exception:
@@ -141,19 +120,31 @@ class _Single:
         self._take(step)
 
     def _take(self, step: Step) -> None:
-        if isinstance(step, Commit):
-            self._driver.writer.submit(step.change, self._resume)
-        elif isinstance(step, Done):
-            self._end(step.answer)
-        else:
-            self._driver.ask(self._process, step, self._end)
+        match step:
+            case Done():
+                self._driver.ended(self, step.answer)
+            case Commit():
+                self._driver.writer.submit(step.change, self._resume)
+            case Ask():
+                self._driver.upstream.ask(step, self._resume)
+            case Work():
+                work = asyncio.get_running_loop().run_in_executor(None, step.run)
+                work.add_done_callback(self._worked)
 
-    def _end(self, answer: Answer) -> None:
-        self._driver.end_single()
-        self._done(self._pending.finish(answer))
+    def _worked(self, work: "asyncio.Future[None]") -> None:
+        error = work.exception()
+        if error is None or isinstance(error, StoreError):
+            self._resume(error)
+        else:
+            _log.error("a request failed by a defect of this program", exc_info=error)
+            self._take(Done(_internal_error()))
 
 
 def _defect() -> Answer:
     """The answer when this program has failed; called while the exception is being handled."""
     _log.exception("a request failed by a defect of this program")
+    return _internal_error()
+
+
+def _internal_error() -> Answer:
     return Answer(ResponseCode.ERROR, ErrorAnswer("internal error, see the node's log"))

@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+import os
 import signal
+import socket
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import uvloop
 
-from resolver.cache import EntryTable, Lifetimes, RecordCache, Route, RouteCache
+from resolver.cache import BudgetCache, EntryTable, Lifetimes, RecordCache, Route, RouteCache
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
@@ -17,18 +21,21 @@ from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
 from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
+from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
 from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
-from resolver.server.service import NodeService
+from resolver.server.service import NodeService, caches_of
 from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
-from resolver.transport.http import serve_http
+from resolver.transport.elsewhere import HTTP, TCP
+from resolver.transport.http import HttpDoor, serve_http
 from resolver.transport.http_sessions import HttpSessions
-from resolver.transport.tcp import serve_tcp
+from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
 
@@ -55,7 +62,10 @@ async def _run(plan: HostPlan) -> None:
     key = load_or_make_key(plan.data.network_key)
     async with AsyncExitStack() as running:
         for name in plan.names:
-            await _start_node(plan, plan.topology.node(name), key, running)
+            spec = plan.topology.node(name)
+            if spec.pin and spec.workers > 1:
+                _keep_on_a_core(plan.worker)
+            await _start_node(plan, spec, key, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -76,21 +86,18 @@ async def _start_node(
     children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
     family = Family(state, children, spec.control.heartbeat_s)
     control = NodeControl(state, family, key.control_secret(), clock)
+    muster = _muster(plan, spec, state)
+    running.callback(muster.close)
     service = NodeService(
-        Node(state, ROLES[spec.role].chain), upstream, clock, key, control, family
+        Node(state, ROLES[spec.role].chain), upstream, clock, key, control, family, muster
     )
     running.push_async_callback(service.close)
-    sockets, sessions = plan.sockets[spec.name], HttpSessions()
-    tls = certificate_files(plan.topology, plan.data)
-    for sock in sockets.udp:
-        running.push_async_callback((await serve_udp(service, sock)).close)
-    for sock in sockets.tcp:
-        running.push_async_callback((await serve_tcp(service, sock)).close)
-    for sock in sockets.http:
-        door = await serve_http(
-            service, sock, passwords=spec.plain_passwords, tls=tls, sessions=sessions
-        )
-        running.push_async_callback(door.close)
+    doors = await _open_doors(plan, spec, service, running)
+    if plan.worker:
+        return
+    if plan.links:
+        others = Others(plan.links, doors.connections, doors.datagrams)
+        running.callback(others.close)
     parent = None if spec.parent is None else plan.topology.node(spec.parent)
     reporter = Reporter(
         family,
@@ -103,8 +110,71 @@ async def _start_node(
     running.push_async_callback(reporter.close)
 
 
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """The doors of a node, as other processes of it know them."""
+
+    connections: dict[str, TakeConnection]
+    datagrams: tuple[TakeDatagram, ...]
+
+
+async def _open_doors(
+    plan: HostPlan, spec: NodeSpec, service: NodeService, running: AsyncExitStack
+) -> _Doors:
+    sockets, sessions = plan.sockets[spec.name], HttpSessions()
+    elsewhere = FirstProcess(plan.links[0]) if plan.worker else None
+    tls = certificate_files(plan.topology, plan.data)
+    udp, tcp, http = [], [], []
+    for number, sock in enumerate(sockets.udp):
+        udp.append(await serve_udp(service, sock, None, elsewhere, number))
+        running.push_async_callback(udp[-1].close)
+    for sock in sockets.tcp:
+        tcp.append(await serve_tcp(service, sock, None, elsewhere))
+        running.push_async_callback(tcp[-1].close)
+    for sock in sockets.http:
+        http.append(
+            await serve_http(
+                service,
+                sock,
+                passwords=spec.plain_passwords,
+                tls=tls,
+                sessions=sessions,
+                elsewhere=elsewhere,
+            )
+        )
+        running.push_async_callback(http[-1].close)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def adopt(door: TcpDoor | HttpDoor, sock: socket.socket, data: bytes) -> None:
+        task = asyncio.get_running_loop().create_task(door.adopt(sock, data))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return _Doors(
+        {TCP: partial(adopt, tcp[0]), HTTP: partial(adopt, http[0])},
+        tuple(door.answer for door in udp),
+    )
+
+
+def _muster(plan: HostPlan, spec: NodeSpec, state: NodeState) -> Muster:
+    if spec.workers == 1:
+        return Muster(state.counters, partial(caches_of, state), None, list)
+    own = plan.data.counters(spec.name, plan.worker)
+    others = [
+        plan.data.counters(spec.name, worker)
+        for worker in range(spec.workers)
+        if worker != plan.worker
+    ]
+    return Muster(state.counters, partial(caches_of, state), own, lambda: others)
+
+
+def _keep_on_a_core(worker: int) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[worker % len(cores)]})
+
+
 def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey) -> NodeState:
-    cache = spec.cache
+    cache, share = spec.cache, spec.workers  # each process has its part of the budgets
     hints = tuple(
         Route(fold(prefix), delegation=(site_of(topology.node(name), key.public_record),))
         for prefix, name in spec.hints
@@ -116,7 +186,7 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
         site=site_of(spec, key.public_record),
         store=store,
         records=RecordCache(
-            cache.leaves_bytes,
+            cache.leaves_bytes // share,
             Lifetimes(
                 ttl_cap_s=cache.ttl_cap_s,
                 negative_ttl_s=cache.negative_ttl_s,
@@ -124,13 +194,13 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
                 stale_s=cache.serve_stale_s,
                 prefetch=cache.prefetch,
             ),
-            negative_budget=cache.negatives_bytes,
+            negative_budget=cache.negatives_bytes // share,
             policy=cache.policy,
         ),
-        own=EntryTable(cache.own_bytes, cache.policy),
-        bodies_bytes=cache.bodies_bytes,
+        own=EntryTable(cache.own_bytes // share, cache.policy),
+        bodies=BudgetCache(cache.bodies_bytes // share, cache.policy),
         routes=RouteCache(
-            cache.routes_bytes,
+            cache.routes_bytes // share,
             ttl_cap_s=cache.ttl_cap_s,
             negative_ttl_s=cache.negative_ttl_s,
             hints=hints,
@@ -150,4 +220,5 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
         max_prefixes=spec.quotas.prefixes,
         max_registrations=spec.quotas.registrations,
         max_daily_requests=spec.quotas.daily_requests,
+        is_shared=spec.workers > 1,
     )

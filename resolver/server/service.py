@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
+from resolver.cache import CacheStatistics
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
 from resolver.model.value import Reference
@@ -17,8 +19,9 @@ from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
 from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
-from resolver.server.driver import Driver, Exchange
+from resolver.server.driver import Asking, Driver
 from resolver.server.family import Family
+from resolver.server.muster import Muster
 from resolver.server.notes import Notes
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
@@ -43,14 +46,16 @@ class NodeService:
     def __init__(
         self,
         node: Node,
-        upstream: Exchange,
+        upstream: Asking,
         clock: Clock,
         signer: Signer | None = None,
         control: Control | None = None,
         family: Family | None = None,
+        muster: Muster | None = None,
     ) -> None:
         """
         Args:
+            muster: what the node's other processes have counted.
             control: what the control plane may do here.
             family: who reports here over it.
         """
@@ -69,7 +74,10 @@ class NodeService:
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
         self._http_ready: Final = _http_ready(node.state, clock)
-        self._registry: Final = registry_of(_sources(node.state, self._http_ready))
+        self._muster: Final = muster or Muster(
+            self._counters, partial(caches_of, node.state), None, list
+        )
+        self._registry: Final = registry_of(_sources(node.state, self._muster))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
 
@@ -259,7 +267,7 @@ def _ready_answers(state: NodeState) -> dict[str, Ready]:
             state.own,
             state.records.entries,
             record=state.public_record,
-            generation=state.store.generation,
+            refresh=state.refresh,
             prefixes=state.prefixes,
             counters=state.counters,
             transport=transport,
@@ -280,22 +288,26 @@ def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
         prefixes=state.prefixes,
         counters=state.counters,
     )
-    return HttpReady(at_hand, state.bodies_bytes, now=clock.now, unix_now=clock.unix)
+    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix)
 
 
-def _sources(state: NodeState, http_ready: HttpReady | None) -> Sources:
-    http = {} if http_ready is None else {"http": http_ready.statistics}
+def caches_of(state: NodeState) -> dict[str, CacheStatistics]:
+    """What is in the caches of a node, by class."""
+    return {
+        "route": state.routes.statistics(),
+        "leaf": state.records.statistics(),
+        "negative": state.records.negative_statistics(),
+        "own": state.own.statistics(),
+        "http": state.bodies.statistics(),
+    }
+
+
+def _sources(state: NodeState, muster: Muster) -> Sources:
     return Sources(
         node=state.name,
         role=state.role,
-        counters=state.counters,
-        caches=lambda: {
-            "route": state.routes.statistics(),
-            "leaf": state.records.statistics(),
-            "negative": state.records.negative_statistics(),
-            "own": state.own.statistics(),
-            **{name: statistics() for name, statistics in http.items()},
-        },
+        counters=muster.counters,
+        caches=muster.caches,
         records=state.store.count,
         store_bytes=state.store.size_bytes,
     )

@@ -84,8 +84,11 @@ class Ledger(Protocol):
     def documents(self, kind: str, start: str = "") -> dict[str, bytes]:
         """All documents of ``kind`` by key, in order, from the key ``start`` on."""
 
-    def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
-        """Write documents of ``kind``, None removes one; all of them durably, or none."""
+    def put_documents(
+        self, kind: str, changed: Mapping[str, bytes | None], *, announce: bool = False
+    ) -> None:
+        """Write documents of ``kind``, None removes one; all of them durably, or none. If that is
+        to be announced, ``generation`` is another one afterwards, as after a change of records."""
 
 
 class NodeStore(RecordStore, Ledger, Protocol):

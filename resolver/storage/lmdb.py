@@ -254,9 +254,12 @@ class LmdbStore:
         """See ``Ledger``."""
         return self._read(partial(self._ledger.documents, kind, start))
 
-    def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
+    def put_documents(
+        self, kind: str, changed: Mapping[str, bytes | None], *, announce: bool = False
+    ) -> None:
         """See ``Ledger``."""
-        self._write(partial(self._ledger.put_documents, kind, changed))
+        work = partial(self._ledger.put_documents, kind, changed)
+        self._write(work, _always if announce else None)
 
     def _apply(
         self,

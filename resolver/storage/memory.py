@@ -106,9 +106,12 @@ class MemoryStore:
         documents = sorted(self._documents.get(kind, {}).items())
         return {key: document for key, document in documents if key >= start}
 
-    def put_documents(self, kind: str, changed: Mapping[str, bytes | None]) -> None:
+    def put_documents(
+        self, kind: str, changed: Mapping[str, bytes | None], *, announce: bool = False
+    ) -> None:
         """See ``Ledger``."""
         self._check_open()
+        self._generation += announce
         documents = self._documents.setdefault(kind, {})
         for key, document in changed.items():
             if document is None:

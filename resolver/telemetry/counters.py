@@ -53,6 +53,7 @@ class Counters:
         upstream_requests: response code, ``OTHER``, ``"timeout"`` or ``"error"`` → number.
         upstream_durations: of exchanges with upstreams.
         upstream_in_flight: exchanges that wait for a reply.
+        upstream_hedges: requests sent once more because their answer was late.
         coalesced: requests that joined a resolution already under way.
         malformed: (transport, reason) → number.
         commits: durations of the transactions that made changes durable.
@@ -66,6 +67,7 @@ class Counters:
         self.upstream_requests: dict[int | str, int] = {}
         self.upstream_durations = Histogram()
         self.upstream_in_flight = 0
+        self.upstream_hedges = 0
         self.coalesced = 0
         self.malformed: dict[tuple[str, str], int] = {}
         self.commits = Histogram()

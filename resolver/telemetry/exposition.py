@@ -44,6 +44,7 @@ class Sources:
     """Where a node's figures come from.
 
     Attributes:
+        counters: of all processes of the node, read at the scrape like all others.
         caches: by class (``route``, ``leaf``), read at the scrape.
         records: number of records in the store.
         store_bytes: size of the store's file.
@@ -51,7 +52,7 @@ class Sources:
 
     node: str
     role: str
-    counters: Counters
+    counters: Callable[[], Counters]
     caches: Callable[[], Mapping[str, CacheFigures]]
     records: Callable[[], int]
     store_bytes: Callable[[], int]
@@ -62,9 +63,11 @@ class NodeCollector(Collector):
 
     def __init__(self, sources: Sources) -> None:
         self._sources: Final = sources
+        self._counters = Counters()
 
     def collect(self) -> Iterable[Metric]:
         """All families of the node, with their present values."""
+        self._counters = self._sources.counters()
         yield from self._requests()
         yield from self._caches()
         yield from self._upstreams()
@@ -78,7 +81,7 @@ class NodeCollector(Collector):
             "Requests answered, by operation, transport and response code",
             labels=("node", "role", "op", "transport", "code"),
         )
-        for (op, transport, code), number in list(source.counters.requests.items()):
+        for (op, transport, code), number in list(self._counters.requests.items()):
             labels = (source.node, source.role, _op_name(op), transport, _code_name(code))
             requests.add_metric(labels, number)
         yield requests
@@ -87,7 +90,7 @@ class NodeCollector(Collector):
             "Time from a whole request to its answer; path ready, local or forwarded",
             labels=("node", "role", "transport", "path"),
         )
-        for (transport, path), histogram in list(source.counters.durations.items()):
+        for (transport, path), histogram in list(self._counters.durations.items()):
             _add(durations, (source.node, source.role, transport, path), histogram)
         yield durations
 
@@ -98,7 +101,7 @@ class NodeCollector(Collector):
             "Looks into a cache, by class and result",
             labels=("node", "class", "result"),
         )
-        for (class_, result), number in list(source.counters.cache_lookups.items()):
+        for (class_, result), number in list(self._counters.cache_lookups.items()):
             lookups.add_metric((source.node, class_, result), number)
         yield lookups
         entries = GaugeMetricFamily(
@@ -120,7 +123,7 @@ class NodeCollector(Collector):
         yield from (entries, octets, evictions)
 
     def _upstreams(self) -> Iterator[Metric]:
-        source, counters = self._sources, self._sources.counters
+        source, counters = self._sources, self._counters
         requests = CounterMetricFamily(
             "wuhan_upstream_requests",
             "Requests sent to other nodes, by the outcome",
@@ -144,7 +147,7 @@ class NodeCollector(Collector):
         )
 
     def _store(self) -> Iterator[Metric]:
-        source, counters = self._sources, self._sources.counters
+        source, counters = self._sources, self._counters
         records, octets = source.records(), source.store_bytes()
         yield _gauge(source.node, "wuhan_store_records", "Records in the node's store", records)
         yield _gauge(source.node, "wuhan_store_bytes", "Size of the node's store file", octets)
@@ -164,7 +167,7 @@ class NodeCollector(Collector):
         yield failures
 
     def _rest(self) -> Iterator[Metric]:
-        source, counters = self._sources, self._sources.counters
+        source, counters = self._sources, self._counters
         coalesced = CounterMetricFamily(
             "wuhan_coalesced_requests",
             "Requests that joined a resolution already under way",

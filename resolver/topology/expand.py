@@ -1,5 +1,6 @@
 """From a network file to its list of nodes, and the checks of how they fit together."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
@@ -24,6 +25,7 @@ from resolver.topology.schema import (
     MAX_PORT,
     CacheModel,
     LimitsModel,
+    NetworkModel,
     NodeModel,
     QuotasModel,
     SecondaryModel,
@@ -84,6 +86,8 @@ def expand(loaded: Loaded) -> Topology:
                 plain_passwords=network.plain_passwords,
                 quotas=_quotas(_merged(file.quotas, node.quotas)),
                 control=ControlSpec(file.control.heartbeat, file.control.propagation_delay),
+                workers=_workers(node, network),
+                pin=network.pin,
             )
         )
     troubles = [f"{loaded.source}: {reason}" for reason in _troubles(specs, file.cache)]
@@ -149,6 +153,13 @@ def _samples(node: NodeModel, samples: int) -> int:
     return samples if _homes(node) else 0
 
 
+def _workers(node: NodeModel, network: NetworkModel) -> int:
+    workers = node.workers
+    if workers is None:
+        workers = network.workers if node.role in ("top-level", "recursive") else 1
+    return len(os.sched_getaffinity(0)) if workers == "auto" else workers
+
+
 def _moved(port: int, base_port: int) -> int:
     """``port`` moved by as much as the base is; 0, for a free one, if either is 0."""
     return port + base_port - DEFAULT_BASE_PORT if port and base_port else 0
@@ -189,6 +200,15 @@ def _troubles(specs: list[NodeSpec], cache: CacheModel) -> Iterator[str]:
     if not specs:
         yield "node: the network has no nodes"
     by_name = {spec.name: spec for spec in specs}
+    sharing = Counter(spec.process for spec in specs)
+    for spec in specs:
+        if spec.workers > 1 and sharing[spec.process] > 1:
+            yield f"node {spec.name}: workers: it shares the process {spec.process} with others"
+        if spec.workers > 1 and spec.quotas.daily_requests:
+            yield (
+                f"node {spec.name}: workers: with quotas.daily_requests it can have one only, "
+                "as each would count for itself"
+            )
     yield from _repeated((spec.name for spec in specs), "nodes have this name")
     yield from _repeated((spec.prefix for spec in specs if spec.prefix), "nodes have this prefix")
     yield from _repeated(

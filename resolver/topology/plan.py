@@ -25,13 +25,13 @@ class CacheSpec:
     leaves_bytes: int = 16 * MIB
     negatives_bytes: int = 2 * MIB
     own_bytes: int = 8 * MIB
-    bodies_bytes: int = 4 * MIB
+    bodies_bytes: int = 16 * MIB
     ttl_cap_s: float = 3600.0
     negative_ttl_s: float = 60.0
     failure_ttl_s: float = 2.0
     serve_stale_s: float = 86_400.0
     prefetch: bool = True
-    policy: str = "lru"
+    policy: str = "sieve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class NodeSpec:
         samples: product records per prefix to put into a new store.
         administrators: keys that may change every record here.
         plain_passwords: whether passwords are taken over plain HTTP.
+        workers: processes that answer for it; with more than one it shares none.
+        pin: whether each of them stays on a core of its own.
     """
 
     name: str
@@ -95,6 +97,8 @@ class NodeSpec:
     plain_passwords: bool = False
     quotas: QuotaSpec = field(default_factory=QuotaSpec)
     control: ControlSpec = field(default_factory=ControlSpec)
+    workers: int = 1
+    pin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,14 @@ class DataPaths:
         """The key that all nodes sign with."""
         return self.root / "keys" / "network.pem"
 
+    def counters(self, name: str, worker: int) -> Path:
+        """What one of several processes of a node has counted."""
+        return self.root / "nodes" / name / f"worker-{worker}.counters"
+
+    def all_counters(self) -> list[Path]:
+        """Those of all processes of all nodes."""
+        return list((self.root / "nodes").glob("*/worker-*.counters"))
+
     def node_store(self, name: str) -> Path:
         """The record store of a node."""
         return self.root / "nodes" / name / "records.mdb"
@@ -188,11 +200,38 @@ class NodeSockets:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """The sockets that join the processes of one node: between the first of them and each other
+    one there is a pair, of which ``first`` and ``others`` are the ends, in the order of the others.
+    """
+
+    first: "tuple[socket.socket, ...]" = ()
+    others: "tuple[socket.socket, ...]" = ()
+
+    def of(self, worker: int) -> "tuple[socket.socket, ...]":
+        """The ends that belong to a process."""
+        return self.first if worker == 0 else self.others[worker - 1 : worker]
+
+    def all(self) -> "tuple[socket.socket, ...]":
+        """All ends."""
+        return (*self.first, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
 class HostPlan:
-    """What one process is to run."""
+    """What one process is to run.
+
+    Attributes:
+        sockets: of its nodes.
+        ready: to be told the name of each node that answers.
+        worker: which of the processes of its node it is, from 0 on.
+        links: the ends that join it to the others of its node.
+    """
 
     topology: Topology
     names: tuple[str, ...]
     sockets: Mapping[str, NodeSockets]
     data: DataPaths
     ready: Callable[[str], None]
+    worker: int = 0
+    links: "tuple[socket.socket, ...]" = ()

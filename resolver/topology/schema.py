@@ -29,6 +29,9 @@ MAX_PORT: Final = 65535
 MAX_ENTERPRISES: Final = 1000
 """Of one secondary node."""
 
+MAX_WORKERS: Final = 256
+"""Processes of one node."""
+
 MAX_PREFIX: Final = 64
 """Characters; what the field's registration interfaces allow."""
 
@@ -72,6 +75,14 @@ def _check_hosted(value: object) -> object:
     raise ValueError(f"{value!r} is neither true nor a number up to {MAX_ENTERPRISES}")
 
 
+def _check_workers(value: object) -> object:
+    if value == "auto" or (
+        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_WORKERS
+    ):
+        return value
+    raise ValueError(f'{value!r} is neither "auto" nor a number from 1 to {MAX_WORKERS}')
+
+
 def _check_address(text: str) -> str:
     ip_address(text)
     return text
@@ -99,6 +110,7 @@ Ipv4 = Annotated[str, AfterValidator(_check_ipv4)]
 Port = Annotated[StrictInt, Field(ge=0, le=MAX_PORT)]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_ENTERPRISES)]
 Hosted = Annotated[bool | int, BeforeValidator(_check_hosted)]
+Workers = Annotated[int | Literal["auto"], BeforeValidator(_check_workers)]
 RoleName = Literal["root", "top-level", "secondary", "enterprise", "recursive"]
 
 
@@ -109,14 +121,16 @@ class _Section(BaseModel):
 class CacheModel(_Section):
     """What a node keeps of what it resolved for others."""
 
-    policy: str = Field("lru", description="eviction policy")
+    policy: str = Field(
+        "sieve", description="eviction policy: `sieve`, `sieve10`, `s3fifo`, `lru` or `ttl`"
+    )
     routes: Size = Field(4 << 20, description="budget for routes: prefix → site")
     leaves: Size = Field(16 << 20, description="budget for records: identifier → values")
     negatives: Size = Field(
         2 << 20, description="budget for 'there is no such thing', and as much for failures"
     )
     own: Size = Field(8 << 20, description="budget for records of the node's own asked for lately")
-    bodies: Size = Field(4 << 20, description="budget for answers that are ready for HTTP")
+    bodies: Size = Field(16 << 20, description="budget for answers that are ready for HTTP")
     ttl_cap: Duration = Field(3600.0, description="longest life of an answer, whatever its TTL")
     negative_ttl: Duration = Field(60.0, description="life of 'there is no such thing'; 0 is off")
     failure_ttl: Duration = Field(
@@ -183,6 +197,13 @@ class NetworkModel(_Section):
     nodes_per_process: StrictInt = Field(
         25, ge=1, description="enterprise nodes that share one process"
     )
+    workers: Workers = Field(
+        1,
+        description='processes of each top-level and recursive node; "auto" for one per core',
+    )
+    pin: StrictBool = Field(
+        False, description="keep each process of a node with several on a core of its own"
+    )
 
 
 class NodeModel(_Section):
@@ -208,6 +229,9 @@ class NodeModel(_Section):
         None, description="prefix → node to start resolutions at; else the root and the top level"
     )
     process: Name | None = Field(None, description="nodes with the same one share a process")
+    workers: Workers | None = Field(
+        None, description="processes of the node, if it shares none; else the network's, by role"
+    )
     samples: StrictInt | None = Field(
         None, ge=0, description="sample records per prefix of a new store; else the network's"
     )

@@ -18,13 +18,11 @@ from itertools import accumulate
 from typing import Final, Literal, Protocol
 
 BATCH: Final = 64
-SLOT_OCTETS: Final = 1024
+SLOT_OCTETS: Final = 576
 """Room for one datagram; a longer one than the protocol allows is seen to be so."""
 
-SLOTS: Final = tuple(
-    (start, start + 44, start + 48) for start in range(0, BATCH * SLOT_OCTETS, SLOT_OCTETS)
-)
-"""Where the datagrams of a batch begin, and in them the body and the handle of a request."""
+STARTS: Final = tuple(range(0, BATCH * SLOT_OCTETS, SLOT_OCTETS))
+"""Where the datagrams of a batch begin."""
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 

@@ -20,10 +20,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
+from resolver.transport.elsewhere import Elsewhere, adopt
 from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
-from resolver.transport.http_hot import MADE_OF, HotConnection, HotRoute
+from resolver.transport.http_hot import MADE_OF, hot
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
 from resolver.transport.http_requests import (
@@ -87,6 +88,11 @@ class HttpDoor:
 
     runner: web.AppRunner
     server: asyncio.Server
+    _factory: Callable[[], asyncio.BaseProtocol]
+
+    async def adopt(self, sock: socket.socket, data: bytes) -> None:
+        """Go on with a connection that another process has accepted, and read ``data`` from."""
+        await adopt(self._factory, sock, data)
 
     async def close(self) -> None:
         """Stop accepting, finish what is under way, close."""
@@ -101,6 +107,7 @@ async def serve_http(
     passwords: bool = False,
     tls: TlsFiles | None = None,
     sessions: HttpSessions | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> HttpDoor:
     """Open a door on a bound TCP socket, IPv4 or IPv6.
 
@@ -108,6 +115,7 @@ async def serve_http(
         passwords: take credentials over plain HTTP (``http_identity``).
         tls: the certificate for those who begin with TLS.
         sessions: shared with the node's other doors.
+        elsewhere: who takes connections that are not for this process.
     """
     runner = web.AppRunner(
         make_app(service, passwords=passwords, sessions=sessions),
@@ -117,17 +125,16 @@ async def serve_http(
         shutdown_timeout=5.0,
     )
     await runner.setup()
-    application = runner.server
-    assert application is not None
-    factory: Factory = application  # uvloop and asyncio take any callable that makes protocols
+    assert runner.server is not None
+    # uvloop and asyncio take any callable that makes protocols.
+    application: Factory = runner.server
     ready = service.http_ready()
     if ready is not None:
-        route = HotRoute(ready, application.request_handler)
-        application.request_handler = route.handle
-        factory = lambda: HotConnection(route, application())  # noqa: E731
+        application = hot(runner.server, ready)
+    factory = sniffing(application, tls, service, elsewhere)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(sniffing(factory, tls, service), sock=sock, backlog=1024)
-    return HttpDoor(runner, server)
+    server = await loop.create_server(factory, sock=sock, backlog=1024)
+    return HttpDoor(runner, server, factory)
 
 
 def make_app(

@@ -204,6 +204,13 @@ class HotConnection(asyncio.Protocol):
         self._transport = None
 
 
+def hot(server: web.Server, ready: HttpReady) -> Callable[[], HotConnection]:
+    """Put ready answers in front of a server; makes protocols for its connections."""
+    route = HotRoute(ready, server.request_handler)
+    server.request_handler = route.handle
+    return lambda: HotConnection(route, server())
+
+
 class _Repeated(web.StreamResponse):
     """A response whose octets are there already, headers and all."""
 

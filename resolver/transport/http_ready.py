@@ -10,11 +10,10 @@ goes out: ``Date``, and the seconds in ``Cache-Control``. The application marks 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from resolver.cache.budget import BudgetCache, CacheStatistics
-from resolver.cache.entries import TICK_S
-from resolver.cache.entries import prefix_of as number_of
+from resolver.cache.budget import BudgetCache
+from resolver.cache.entries import TICK_S, EntryTable
 from resolver.transport.at_hand import AtHand, Kept
 from resolver.transport.ready import READY_S
 from resolver.wire.answer import Answer
@@ -24,29 +23,30 @@ MAX_OCTETS: Final = 1 << 16
 """Of an answer that is kept; longer ones are seldom, and take their time anyway."""
 
 _FOR_EVER: Final = float("inf")
-_OVERHEAD: Final = 400
-"""Octets that an answer takes besides its own, those of its key and those of its entry."""
+_OVERHEAD: Final = 220
+"""Octets that an answer takes besides those of its parts: four octet strings and a tuple."""
 
 _MAX_AGE: Final = re.compile(r"max-age=(\d+)", re.ASCII)
-_VARY: Final = -1
+_VARIES: Final = -1
 """In place of an age: what is left of the life of the entry."""
 
 
 class _Body(NamedTuple):
-    """One answer, in the pieces it is put together from: ``head``, the age, ``middle``, the date,
-    ``tail``, ``content``."""
+    """One answer: what it was made of, and its pieces besides those that all answers have."""
 
-    kept: Kept
-    prefix: int
+    table: EntryTable
+    key: bytes
+    entry: bytes
     age: int
-    head: bytes
     middle: bytes
-    tail: bytes
     content: bytes
 
 
 class HttpReady:
     """The ready answers of one node over HTTP.
+
+    An answer is put together from six pieces: the head, the age, the middle, the date, the tail,
+    the content. Head and tail are the same for all.
 
     Attributes:
         at_hand: the records they are made of.
@@ -55,23 +55,21 @@ class HttpReady:
     def __init__(
         self,
         at_hand: AtHand,
-        budget: int,
+        bodies: BudgetCache[Any],
         *,
         now: Callable[[], float],
         unix_now: Callable[[], int],
-        policy: str = "lru",
     ) -> None:
         """
         Args:
-            budget: octets that all answers may take.
+            bodies: where the answers are kept, nothing else.
             now, unix_now: the node's clock.
         """
         self.at_hand: Final = at_hand
         self._clock: Final = now
         self._unix_clock: Final = unix_now
-        self._bodies: Final[BudgetCache[_Body]] = BudgetCache(budget, policy)
-        self._shared: Final[dict[bytes, bytes]] = {}
-        """Pieces that many answers have, so that they have the same object."""
+        self._bodies: Final[BudgetCache[_Body]] = bodies
+        self._head = self._tail = b""
         self._now = 0.0
         self._tick = b""
         self._unix = 0
@@ -93,17 +91,16 @@ class HttpReady:
         body = self._bodies.get(path, self._now)
         if body is None:
             return None
-        kept, prefix, age, head, middle, tail, content = body
-        table, key, entry, is_own = kept
+        table, key, entry, age, middle, content = body
         if table.table.get(key) is not entry or entry[:4] <= self._tick:
             self._bodies.discard(path)
             return None
         table.used(entry)
-        self.at_hand.prefixes.answered[prefix] += 1
-        if not is_own:
+        self.at_hand.prefixes.answered[entry[8] << 8 | entry[9]] += 1
+        if age == _VARIES:
             self._cached += 1
             age = int(int.from_bytes(entry[4:8], "big") * TICK_S - self._now)
-        return b"".join((head, b"%d" % age, middle, self._date, tail, content))
+        return b"".join((self._head, b"%d" % age, middle, self._date, self._tail, content))
 
     def sent(self, answers: int, seconds: float) -> None:
         """Count so many answers, that took so many seconds each."""
@@ -126,14 +123,14 @@ class HttpReady:
         if age is None:
             return
         head, middle, tail = _pieces(headers)
-        size = len(path) + len(kept.key) + len(kept.entry) + len(middle) + len(content) + _OVERHEAD
-        if size > MAX_OCTETS:
-            return
-        body = _Body(
-            kept, number_of(kept.entry), int(age[1]), self._the(head), middle, self._the(tail),
-            content,
-        )  # fmt: skip
-        self._bodies.put(path, body, size=size, expires_at=_FOR_EVER)
+        if (head, tail) != (self._head, self._tail):
+            self._bodies.clear()
+            self._head, self._tail = head, tail
+        table, key, entry, is_own = kept
+        size = len(path) + len(key) + len(entry) + len(middle) + len(content) + _OVERHEAD
+        if size <= MAX_OCTETS:
+            body = _Body(table, key, entry, int(age[1]) if is_own else _VARIES, middle, content)
+            self._bodies.put(path, body, size=size, expires_at=_FOR_EVER)
 
     def made_of(self, answer: Answer) -> Kept | None:
         """What an answer to a request for all public values was made of, if it may be repeated to
@@ -146,13 +143,6 @@ class HttpReady:
         # Of an own record nobody counts the seconds: it must not hold until a certain date.
         lasting = body.values.lifetime(unix_now) == body.values.lifetime(unix_now + int(READY_S))
         return kept if lasting else None
-
-    def statistics(self) -> CacheStatistics:
-        """What is kept now."""
-        return self._bodies.statistics()
-
-    def _the(self, piece: bytes) -> bytes:
-        return self._shared.setdefault(piece, piece)
 
 
 def _pieces(headers: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:

@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from resolver.model.codes import OpCode
 from resolver.transport.door import Service
+from resolver.transport.elsewhere import TCP, Elsewhere, adopt, is_for_the_first
 from resolver.transport.rpc import Control, ControlConnection
 from resolver.wire.answer import Client
 from resolver.wire.rpc import CALL_OCTET
@@ -54,9 +55,13 @@ class TcpLimits:
 class TcpDoor:
     """One listening socket and the connections it accepted."""
 
-    def __init__(self, service: Service, limits: TcpLimits) -> None:
+    def __init__(
+        self, service: Service, limits: TcpLimits, elsewhere: Elsewhere | None = None
+    ) -> None:
+        """``elsewhere``: who takes connections that are not for this process."""
         self.service: Final = service
         self.limits: Final = limits
+        self.elsewhere: Final = elsewhere
         self.connections: Final[set[Connection]] = set()
         self.controls: Final[WeakSet[ControlConnection]] = WeakSet()
         self.per_client: Final[Counter[str]] = Counter()
@@ -68,6 +73,10 @@ class TcpDoor:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), sock=sock, backlog=1024)
         self._tick()
+
+    async def adopt(self, sock: socket.socket, data: bytes) -> None:
+        """Go on with a connection that another process has accepted, and read ``data`` from."""
+        await adopt(lambda: Connection(self), sock, data)
 
     async def close(self) -> None:
         """Stop accepting, answer what was asked, close."""
@@ -107,6 +116,7 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._aborting: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
+        self._leaving: bytes | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop when a client connects."""
@@ -145,10 +155,17 @@ class Connection(asyncio.Protocol):
         """Called by the loop with whatever has arrived."""
         if self._ending:
             return
+        if self._leaving is not None:
+            self._leaving += data
+            return
         service, now = self._door.service, time.monotonic()
         self._heard_at = now
         if self._is_new:
             self._is_new = False
+            if data[0] == CALL_OCTET and self._door.elsewhere is not None:
+                self._leave(data)
+                self._flush()
+                return
             if data[0] == CALL_OCTET and service.control is not None:
                 self._hand_over(service.control, data)
                 return
@@ -157,6 +174,10 @@ class Connection(asyncio.Protocol):
             if frames.buffered:
                 message, at = frames.finish(data)
                 answered = self._answer(message, 0) > 0
+                if self._is_leaving:
+                    self._leave(message + data[at:])
+                    self._flush()
+                    return
             end = self._answer(data, at)
         except OversizeError as error:
             service.rejected("tcp", "oversize")
@@ -197,7 +218,10 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Called by the loop when the client reads again."""
         self._writable = True
-        self._regulate()
+        if self._is_leaving:
+            self._left()
+        else:
+            self._regulate()
 
     def check(self, now: float) -> None:
         """Close the connection if it has been silent, or a message under way, for too long."""
@@ -212,14 +236,16 @@ class Connection(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Answer what was asked, close, and wait until that is done."""
+        if self._is_leaving and self._transport is not None:
+            self._transport.abort()
         self._end()
         await self._drained.wait()
 
     def _answer(self, octets: bytes, at: int) -> int:
         """Answer the whole messages in ``octets`` from ``at`` on; where the first begins that is
         not there to its end."""
-        ready = self._ready
-        while True:
+        ready, elsewhere = self._ready, self._door.elsewhere
+        while not self._is_leaving:
             if ready is not None and octets[at + 20 : at + 24] == _RESOLVE:
                 started = time.perf_counter()
                 replies, at = ready.stream(octets, at, time.monotonic(), int(time.time()))
@@ -230,8 +256,36 @@ class Connection(asyncio.Protocol):
             end = frame_end(octets, at)
             if not end:
                 return at
-            self._receive(octets[at:end])
-            at = end
+            if elsewhere is not None and is_for_the_first(octets[at:end]):
+                self._leave(octets[at:])
+            else:
+                self._receive(octets[at:end])
+                at = end
+        return len(octets)
+
+    @property
+    def _is_leaving(self) -> bool:
+        return self._leaving is not None
+
+    def _leave(self, data: bytes) -> None:
+        """Let another process go on with this connection, as soon as all is answered that came
+        before ``data``."""
+        self._leaving = data
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._transport.set_write_buffer_limits(0)
+
+    def _left(self) -> None:
+        """Hand the connection over, if nothing is left to say."""
+        transport, elsewhere = self._transport, self._door.elsewhere
+        if transport is None or elsewhere is None or self._leaving is None or self._replies:
+            return
+        if transport.get_write_buffer_size() or transport.is_closing():
+            return
+        sock, data = transport.get_extra_info("socket"), self._leaving
+        if not elsewhere.take_connection(TCP, sock, data):
+            self._door.service.rejected("tcp", "overload")
+        transport.abort()
 
     def _receive(self, message: bytes) -> None:
         outcome = self._door.service.receive(message, self._client)
@@ -267,6 +321,9 @@ class Connection(asyncio.Protocol):
             replies.popleft()
         if ready:
             transport.write(b"".join(ready))
+        if self._is_leaving:
+            self._left()
+            return
         self._regulate()
         if self._ending and not replies and self._aborting is None:
             transport.close()
@@ -294,9 +351,12 @@ class Connection(asyncio.Protocol):
 
 
 async def serve_tcp(
-    service: Service, sock: socket.socket, limits: TcpLimits | None = None
+    service: Service,
+    sock: socket.socket,
+    limits: TcpLimits | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> TcpDoor:
     """Open a door on a bound TCP socket, IPv4 or IPv6."""
-    door = TcpDoor(service, limits or TcpLimits())
+    door = TcpDoor(service, limits or TcpLimits(), elsewhere)
     await door.open(sock)
     return door

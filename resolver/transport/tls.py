@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from resolver.transport.door import Service
+from resolver.transport.elsewhere import HTTP, Elsewhere, is_for_the_first_http
 from resolver.transport.http_identity import CERTIFICATE, certificate_name_and_key
 
 if TYPE_CHECKING:
@@ -40,15 +41,21 @@ class TlsFiles:
     key: Path
 
 
-def sniffing(factory: Factory, files: TlsFiles | None, service: Service) -> Factory:
+def sniffing(
+    factory: Factory,
+    files: TlsFiles | None,
+    service: Service,
+    elsewhere: Elsewhere | None = None,
+) -> Factory:
     """Makes protocols that find out whether a client speaks TLS, then hand it to one of
     ``factory``.
 
     Args:
         files: without them nobody who begins with TLS is served.
         service: counts those who are turned away.
+        elsewhere: who takes connections that are not for this process.
     """
-    return lambda: _Sniffer(factory, files, service)
+    return lambda: _Sniffer(factory, files, service, elsewhere)
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +84,14 @@ def _anybody(*_: object) -> bool:
 class _Sniffer(asyncio.Protocol):
     """Waits for the first octets of a connection."""
 
-    def __init__(self, factory: Factory, files: TlsFiles | None, service: Service) -> None:
+    def __init__(
+        self,
+        factory: Factory,
+        files: TlsFiles | None,
+        service: Service,
+        elsewhere: Elsewhere | None,
+    ) -> None:
+        self._elsewhere: Final = elsewhere
         self._factory: Final = factory
         self._files: Final = files
         self._service: Final = service
@@ -97,6 +111,12 @@ class _Sniffer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop with what came first."""
         self._settled()
+        if self._elsewhere is not None and is_for_the_first_http(data):
+            sock = self._transport.get_extra_info("socket")
+            if not self._elsewhere.take_connection(HTTP, sock, data):
+                self._service.rejected("http", "overload")
+            self._transport.abort()
+            return
         if data[0] != _HANDSHAKE_OCTET:
             above: Any = self._factory()
         elif self._files is not None:

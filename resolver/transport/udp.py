@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from resolver.model.errors import WireError
-from resolver.transport.batches import BATCH, SLOTS, Address, Datagrams, datagrams
+from resolver.transport.batches import BATCH, STARTS, Address, Datagrams, datagrams
 from resolver.transport.door import Service
+from resolver.transport.elsewhere import Elsewhere, is_for_the_first
+from resolver.transport.ready import slots
 from resolver.wire.answer import Client
 from resolver.wire.envelope import MAX_DATAGRAM
 from resolver.wire.fragments import FRAGMENT_LIFETIME_S, Reassembler, fragment
 
 MAX_BATCHES: Final = 8
 """Taken before others get their turn."""
+
+SLOTS: Final = slots(STARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,22 @@ class UdpDoor:
     """One bound UDP socket."""
 
     def __init__(
-        self, service: Service, sock: socket.socket, limits: UdpLimits, through: Datagrams
+        self,
+        service: Service,
+        sock: socket.socket,
+        limits: UdpLimits,
+        through: Datagrams,
+        elsewhere: Elsewhere | None = None,
+        number: int = 0,
     ) -> None:
-        """``through``: how ``sock`` is read and written in batches."""
+        """
+        Args:
+            through: how ``sock`` is read and written in batches.
+            elsewhere: who takes messages that are not for this process.
+            number: of this door, among those of the node.
+        """
+        self._elsewhere: Final = elsewhere
+        self._number: Final = number
         self._service: Final = service
         self._socket: Final = sock
         self._limits: Final = limits
@@ -84,7 +101,7 @@ class UdpDoor:
                     ready.sent(len(replies), time.perf_counter() - started)
             octets, sizes = through.octets, through.sizes
             for number in missed:
-                at = SLOTS[number][0]
+                at = STARTS[number]
                 self._received(octets[at : at + sizes[number]], through.sender(number))
             if count < BATCH:
                 return
@@ -103,6 +120,14 @@ class UdpDoor:
                 self._service.rejected("udp", "fragment")
         if message is None:
             return
+        if self._elsewhere is not None and is_for_the_first(message):
+            if not self._elsewhere.take_datagram(self._number, message, addr):
+                self._service.rejected("udp", "overload")
+            return
+        self.answer(message, addr)
+
+    def answer(self, message: bytes, addr: Address) -> None:
+        """Answer one whole message, whichever process received it."""
         outcome = self._service.receive(message, Client("udp", addr[0], addr[1]))
         if isinstance(outcome, list):
             self._send(outcome, addr)
@@ -137,8 +162,13 @@ class UdpDoor:
 
 
 async def serve_udp(
-    service: Service, sock: socket.socket, limits: UdpLimits | None = None
+    service: Service,
+    sock: socket.socket,
+    limits: UdpLimits | None = None,
+    elsewhere: Elsewhere | None = None,
+    number: int = 0,
 ) -> UdpDoor:
     """Open a door on a bound UDP socket, IPv4 or IPv6."""
     sock.setblocking(False)
-    return UdpDoor(service, sock, limits or UdpLimits(), datagrams(sock))
+    limits = limits or UdpLimits()
+    return UdpDoor(service, sock, limits, datagrams(sock), elsewhere, number)

@@ -1,57 +1,62 @@
 """One request to one site: which server, which transport, and whether the reply is to be believed
 (docs/protocol.md §12.5).
 
-Rules: the responsible server is chosen by the handle's hash. Its transports are tried in the order
-of preference until one brings a reply; all of them together have ``Ask.timeout``. A reply counts
-only if it has the operation, and for a record the handle, that was asked for. Sites outside the
-allowed networks are not asked: a site record comes from outside, and must not steer us inside.
+Rules:
+- The responsible server is chosen by the handle's hash. Its transports are tried in the order of
+  preference until one brings a reply, beginning with the one that did last; all of them together
+  have ``Ask.timeout``. When an answer is later than nearly all are, the next transport is asked
+  too, and the first reply counts. How often a request goes out again is bounded (``Budget``).
+- A server that does not answer is left alone for a moment (``resolver.upstream.health``).
+- A reply counts only if it has the operation, and for a record the handle, that was asked for.
+- Sites outside the allowed networks are not asked: a site record comes from outside, and must not
+  steer us inside.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final, Protocol
+from typing import Final
 
 from resolver.model.address import format_address
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
-from resolver.model.handle import fold
+from resolver.model.handle import fold, is_prefix_handle
 from resolver.model.site import Protocol as Transport
 from resolver.model.site import Server
 from resolver.resolution import Ask, Reply
 from resolver.security import is_signed_by
 from resolver.telemetry.counters import Counters
+from resolver.upstream.health import Budget, Health
 from resolver.upstream.http import HttpPeer
+from resolver.upstream.peer import Peer, Sent
 from resolver.upstream.tcp import TcpPeer
 from resolver.upstream.udp import UdpPeer
 from resolver.wire.bodies import RecordAnswer, ResolveRequest, VerifyRequest
 from resolver.wire.envelope import Envelope
-from resolver.wire.message import Message, decode_message, digest_of, encode_message
+from resolver.wire.message import (
+    LIFETIME_S,
+    Message,
+    decode_message,
+    digest_of,
+    encode_message,
+)
+from resolver.wire.question import encode_question
 
-LIFETIME_S: Final = 43200
 MAX_PEERS: Final = 512
 """Servers to which a node keeps a socket; site records from outside name any number of ports."""
 
+MAX_IN_FLIGHT: Final = 2_000
+"""Requests to one server without an answer; more are not sent."""
+
+_REMEMBERED: Final = 512
+_REMEMBERED_OCTETS: Final = 4096
+"""Replies about prefixes that are kept decoded, and octets of the longest."""
+
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
-
-_OPERATIONS: Final[dict[type, OpCode]] = {
-    ResolveRequest: OpCode.RESOLVE,
-    VerifyRequest: OpCode.VERIFY_CHALLENGE,
-}
-
-
-class Peer(Protocol):
-    """One server, reached over one transport."""
-
-    async def ask(self, octets: bytes) -> bytes:
-        """The reply to an encoded request, whose id the peer may replace."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
-
 
 PeerKind = tuple[Transport, Callable[[str, int], Peer]]
 
@@ -61,6 +66,33 @@ PEERS: Final[Mapping[str, PeerKind]] = {
     "http": (Transport.HTTP, HttpPeer),
 }
 """Transports by name: a new one is a file here and a line in this table."""
+
+Outcome = Reply | UpstreamError
+
+
+@dataclass(slots=True)
+class Way:
+    """One transport of a server."""
+
+    transport: str
+    host: str
+    port: int
+    name: str
+
+
+@dataclass(slots=True)
+class Target:
+    """A server as it is asked.
+
+    Attributes:
+        ways: the one that brought an answer last comes first.
+        forbidden: why it is never asked; empty if it may be.
+    """
+
+    server: Server
+    ways: list[Way]
+    health: Health
+    forbidden: str
 
 
 class Upstream:
@@ -81,72 +113,64 @@ class Upstream:
             counters: where exchanges are counted.
             peers: what the names in ``prefer`` mean.
         """
+        self.counters: Final = counters or Counters()
+        self.budget: Final = Budget()
         self._prefer: Final = tuple(prefer)
         self._allowed: Final = tuple(allowed)
-        self._counters: Final = counters or Counters()
         self._kinds: Final = peers
         self._peers: Final[OrderedDict[tuple[str, str, int], Peer]] = OrderedDict()
+        self._targets: Final[dict[int, Target]] = {}
+        self._healths: Final[OrderedDict[tuple[str, int], Health]] = OrderedDict()
+        self._decoded: Final[dict[bytes, Message]] = {}
         self._closing: Final[set[asyncio.Future[None]]] = set()
 
+    def ask(self, ask: Ask, heard: Callable[[Outcome], None]) -> Sent:
+        """Ask the site of ``ask``; ``heard`` is told the reply, or why there is none: an
+        UpstreamTimeout after ``ask.timeout`` seconds. Never before this returns."""
+        loop = asyncio.get_running_loop()
+        target = self._target(ask.site.server_for(ask.handle))
+        exchange = Exchange(self, ask, target, heard, loop)
+        trouble = self._trouble(target, time.monotonic())
+        if not trouble:
+            exchange.begin()
+        else:
+            loop.call_soon(heard, UpstreamError(trouble))
+        return exchange
+
     async def exchange(self, ask: Ask) -> Reply:
-        """The reply of the site of ``ask``.
+        """``ask`` for those who wait.
 
         Raises:
             UpstreamTimeout: nothing came in ``ask.timeout`` seconds.
             UpstreamError: the site cannot be reached, or its reply makes no sense.
         """
-        server = ask.site.server_for(ask.handle)
-        self._check_allowed(server)
-        request = Message(
-            envelope=Envelope(),
-            op_code=_OPERATIONS[type(ask.request)],
-            flags=ask.flags,
-            recursion_count=ask.recursion_count,
-            expiration=int(time.time()) + LIFETIME_S,
-            body=ask.request,
-        )
-        started = time.perf_counter()
-        self._counters.upstream_started()
-        code: int | str = "error"
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def heard(outcome: Outcome) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, UpstreamError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        sent = self.ask(ask, heard)
         try:
-            async with asyncio.timeout(ask.timeout):
-                reply = await self._ask_server(server, encode_message(request), ask, started)
-            code = reply.message.response_code
-        except TimeoutError:
-            code = "timeout"
-            raise UpstreamTimeout(
-                f"{server.address} did not answer within {ask.timeout:.3g} s"
-            ) from None
+            return await future
         finally:
-            self._counters.upstream_finished(code, time.perf_counter() - started)
-        return reply
+            sent.cancel()
 
     async def close(self) -> None:
         """Close all connections."""
         await asyncio.gather(*(peer.close() for peer in self._peers.values()), *self._closing)
 
-    async def _ask_server(self, server: Server, octets: bytes, ask: Ask, started: float) -> Reply:
-        host = str(server.address)
-        troubles = []
-        for transport in self._prefer:
-            number, _ = self._kinds[transport]
-            port = server.port(number)
-            if port is None:
-                continue
-            name = format_address(host, port)
-            try:
-                reply = await self._peer(transport, host, port).ask(octets)
-                message = _checked(reply, ask, name)
-                if ask.flags & OpFlag.CERT:
-                    _check_signature(reply, message, octets, server, name)
-            except UpstreamError as error:
-                troubles.append(str(error))
-                continue
-            return Reply(message, name, transport, time.perf_counter() - started)
-        raise UpstreamError("; ".join(troubles) or f"{host} offers none of {self._prefer}")
+    def healths(self) -> list[Health]:
+        """How the servers do that were asked lately."""
+        return list(self._healths.values())
 
-    def _peer(self, transport: str, host: str, port: int) -> Peer:
-        key = (transport, host, port)
+    def peer(self, way: Way) -> Peer:
+        """The peer at the end of ``way``."""
+        key = (way.transport, way.host, way.port)
         peer = self._peers.get(key)
         if peer is None:
             if len(self._peers) >= MAX_PEERS:
@@ -155,44 +179,238 @@ class Upstream:
                 closing = asyncio.ensure_future(oldest.close())
                 self._closing.add(closing)
                 closing.add_done_callback(self._closing.discard)
-            peer = self._peers[key] = self._kinds[transport][1](host, port)
+            peer = self._peers[key] = self._kinds[way.transport][1](way.host, way.port)
         else:
             self._peers.move_to_end(key)
         return peer
 
-    def _check_allowed(self, server: Server) -> None:
-        address = server.address
-        if not any(address in network for network in self._allowed):
-            raise UpstreamError(f"{address} is outside the networks that may be asked")
+    def decoded(self, octets: bytes, handle: str) -> Message:
+        """The message that ``octets`` are, a reply about ``handle``. What is said about a prefix is
+        said again and again: such a reply is decoded once, and its envelope and expiration are
+        those of the first time.
+
+        Raises:
+            WireError: they are none.
+        """
+        if not is_prefix_handle(handle) or len(octets) > _REMEMBERED_OCTETS:
+            return decode_message(octets)
+        key = octets[:8] + octets[12:36] + octets[40:]
+        message = self._decoded.get(key)
+        if message is None:
+            message = decode_message(octets)
+            if len(self._decoded) >= _REMEMBERED:
+                self._decoded.clear()
+            self._decoded[key] = message
+        return message
+
+    def _target(self, server: Server) -> Target:
+        # By identity: the same decoded record serves many requests, and its hash is slow.
+        target = self._targets.get(id(server))
+        if target is not None and target.server is server:
+            return target
+        if len(self._targets) >= MAX_PEERS:
+            self._targets.clear()
+        host = str(server.address)
+        ways = []
+        for transport in self._prefer:
+            port = server.port(self._kinds[transport][0])
+            if port is not None:
+                ways.append(Way(transport, host, port, format_address(host, port)))
+        forbidden = ""
+        if not any(server.address in network for network in self._allowed):
+            forbidden = f"{host} is outside the networks that may be asked"
+        elif not ways:
+            forbidden = f"{host} offers none of {self._prefer}"
+        target = Target(server, ways, self._health(host, ways), forbidden)
+        self._targets[id(server)] = target
+        return target
+
+    def _health(self, host: str, ways: list[Way]) -> Health:
+        port = ways[0].port if ways else 0
+        health = self._healths.get((host, port))
+        if health is None:
+            if len(self._healths) >= MAX_PEERS:
+                self._healths.popitem(last=False)
+            health = self._healths[host, port] = Health(format_address(host, port))
+        return health
+
+    def _trouble(self, target: Target, now: float) -> str:
+        """Why a server is not asked now; empty if it is."""
+        health = target.health
+        if target.forbidden:
+            return target.forbidden
+        if health.in_flight >= MAX_IN_FLIGHT:
+            return f"{health.name} has {health.in_flight} requests to answer"
+        if not health.admits(now):
+            return f"{health.name} is left alone after {health.failures} failures in a row"
+        return ""
 
 
-def _checked(octets: bytes, ask: Ask, peer: str) -> Message:
-    try:
-        message = decode_message(octets)
-    except WireError as error:
-        raise UpstreamError(f"{peer} sent nonsense: {error}") from None
-    body = message.body
-    success = message.response_code == ResponseCode.SUCCESS
-    asked = _OPERATIONS[type(ask.request)]
-    known = (asked,) if success else (asked, 0)
-    if message.op_code not in known or not message.response_code:
-        raise UpstreamError(f"{peer} answered another operation ({message.op_code})")
-    if (
-        message.response_code == ResponseCode.SUCCESS
-        and isinstance(body, RecordAnswer)
-        and fold(body.handle) != fold(ask.handle)
-    ):
-        raise UpstreamError(f"{peer} answered about another handle")
-    return message
+class Exchange:
+    """A request to one server, by whichever of its transports."""
+
+    __slots__ = (
+        "_ask", "_heard", "_loop", "_next", "_octets", "_open", "_sent", "_started", "_target",
+        "_timer", "_troubles", "_upstream",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        ask: Ask,
+        target: Target,
+        heard: Callable[[Outcome], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._upstream: Final = upstream
+        self._ask: Final = ask
+        self._target: Final = target
+        self._heard: Final = heard
+        self._loop: Final = loop
+        self._octets = b""
+        self._started = 0.0
+        self._next = 0
+        self._open = False
+        self._sent: Final[list[Sent]] = []
+        self._troubles: Final[list[str]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Send the request."""
+        upstream, loop = self._upstream, self._loop
+        self._open = True
+        self._octets = _encoded(self._ask)
+        self._started = time.monotonic()
+        slow_after = self._target.health.slow_after_s
+        if len(self._target.ways) > 1 and slow_after < self._ask.timeout:
+            self._timer = loop.call_later(slow_after, self._hurry, slow_after)
+        else:
+            self._timer = loop.call_later(self._ask.timeout, self._late)
+        self._target.health.in_flight += 1
+        upstream.counters.upstream_started()
+        upstream.budget.earn()
+        self._send()
+
+    def cancel(self) -> None:
+        """See ``Sent``."""
+        if self._open:
+            self._target.health.abandoned()
+            self._close("error")
+
+    def _send(self) -> None:
+        """Send the request by the next transport."""
+        way = self._target.ways[self._next]
+        self._next += 1
+        self._sent.append(self._upstream.peer(way).send(self._octets, partial(self._hear, way)))
+
+    def _hear(self, way: Way, outcome: bytes | UpstreamError) -> None:
+        if not self._open:
+            return
+        try:
+            if isinstance(outcome, UpstreamError):
+                raise outcome
+            message = self._believed(outcome, way)
+        except UpstreamError as error:
+            self._failed(str(error))
+            return
+        seconds = time.monotonic() - self._started
+        self._target.health.answered(seconds)
+        ways = self._target.ways
+        if ways[0] is not way:
+            ways.remove(way)
+            ways.insert(0, way)
+        self._close(message.response_code)
+        self._heard(Reply(message, way.name, way.transport, seconds))
+
+    def _failed(self, trouble: str) -> None:
+        self._troubles.append(trouble)
+        if self._next < len(self._target.ways) and self._upstream.budget.spend():
+            self._send()
+        elif len(self._troubles) == len(self._sent):
+            self._target.health.failed(time.monotonic())
+            self._close("error")
+            self._heard(UpstreamError("; ".join(self._troubles)))
+
+    def _hurry(self, after: float) -> None:
+        """The answer is late, after so many seconds: ask by another transport too."""
+        self._timer = self._loop.call_later(self._ask.timeout - after, self._late)
+        if self._next < len(self._target.ways) and self._upstream.budget.spend():
+            self._upstream.counters.upstream_hedges += 1
+            self._send()
+
+    def _late(self) -> None:
+        self._target.health.failed(time.monotonic())
+        self._close("timeout")
+        address, timeout = self._target.server.address, self._ask.timeout
+        self._heard(UpstreamTimeout(f"{address} did not answer within {timeout:.3g} s"))
+
+    def _close(self, code: int | str) -> None:
+        self._open = False
+        self._target.health.in_flight -= 1
+        if self._timer is not None:
+            self._timer.cancel()
+        if len(self._sent) > 1 or isinstance(code, str):
+            for sent in self._sent:
+                sent.cancel()
+        self._upstream.counters.upstream_finished(code, time.monotonic() - self._started)
+
+    def _believed(self, octets: bytes, way: Way) -> Message:
+        """The reply, if it is one to this request.
+
+        Raises:
+            UpstreamError: it is not.
+        """
+        ask, peer = self._ask, way.name
+        try:
+            message = self._upstream.decoded(octets, ask.handle)
+        except WireError as error:
+            raise UpstreamError(f"{peer} sent nonsense: {error}") from None
+        code, body = message.response_code, message.body
+        asked = _OPERATIONS[type(ask.request)]
+        if not code or (message.op_code != asked and (code == _SUCCESS or message.op_code)):
+            raise UpstreamError(f"{peer} answered another operation ({message.op_code})")
+        if code != _SUCCESS:
+            return message
+        if isinstance(body, RecordAnswer) and not _is_same(body.handle, ask.handle):
+            raise UpstreamError(f"{peer} answered about another handle")
+        if ask.flags & OpFlag.CERT:
+            if not is_signed_by(octets, message, self._target.server.public_key):
+                raise UpstreamError(f"{peer} did not sign its reply with the key of its site")
+            if message.digest != digest_of(self._octets, message.envelope.version):
+                raise UpstreamError(f"{peer} signed the reply to another request")
+        return message
 
 
-def _check_signature(
-    reply: bytes, message: Message, request: bytes, server: Server, peer: str
-) -> None:
-    """Raise unless a success was signed by ``server``, in answer to this very request."""
-    if message.response_code != ResponseCode.SUCCESS:
-        return
-    if not is_signed_by(reply, message, server.public_key):
-        raise UpstreamError(f"{peer} did not sign its reply with the key of its site")
-    if message.digest != digest_of(request, message.envelope.version):
-        raise UpstreamError(f"{peer} signed the reply to another request")
+_SUCCESS: Final = int(ResponseCode.SUCCESS)
+
+_OPERATIONS: Final[dict[type, int]] = {
+    ResolveRequest: int(OpCode.RESOLVE),
+    VerifyRequest: int(OpCode.VERIFY_CHALLENGE),
+}
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one == other or fold(one) == fold(other)
+
+
+def _encoded(ask: Ask) -> bytes:
+    request, expiration = ask.request, int(time.time()) + LIFETIME_S
+    if isinstance(request, ResolveRequest) and request.auth is None:
+        return encode_question(
+            request.handle,
+            request.indexes,
+            request.types,
+            flags=ask.flags,
+            recursion_count=ask.recursion_count,
+            expiration=expiration,
+        )
+    return encode_message(
+        Message(
+            envelope=Envelope(),
+            op_code=_OPERATIONS[type(request)],
+            flags=ask.flags,
+            recursion_count=ask.recursion_count,
+            expiration=expiration,
+            body=request,
+        )
+    )

@@ -1,10 +1,12 @@
 """Requests through the HTTP tunnel: a message POSTed as ``application/x-hdl-message``
 (docs/protocol.md §13)."""
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from resolver.model.address import format_address
 from resolver.model.errors import UpstreamError
+from resolver.upstream.peer import Heard, Peer, Sent
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE
 
 if TYPE_CHECKING:
@@ -14,12 +16,26 @@ MEDIA_TYPE: Final = "application/x-hdl-message"
 _LONGEST: Final = ENVELOPE_OCTETS + MAX_MESSAGE
 
 
-class HttpPeer:
+class HttpPeer(Peer):
     """One peer, reached over HTTP."""
 
     def __init__(self, host: str, port: int) -> None:
         self._name: Final = format_address(host, port)
         self._session: aiohttp.ClientSession | None = None
+
+    def send(self, octets: bytes, heard: Heard) -> Sent:
+        """See ``Peer``."""
+
+        def settled(task: asyncio.Task[bytes]) -> None:
+            if not task.cancelled():
+                error = task.exception()
+                if error is not None and not isinstance(error, UpstreamError):
+                    raise error
+                heard(task.result() if error is None else error)
+
+        task = asyncio.get_running_loop().create_task(self.ask(octets))
+        task.add_done_callback(settled)
+        return _Sent(task)
 
     async def ask(self, octets: bytes) -> bytes:
         """The reply to an encoded request.
@@ -57,6 +73,15 @@ class HttpPeer:
         return bytes(reply)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """See ``Peer``."""
         if self._session is not None:
             await self._session.close()
+
+
+class _Sent:
+    def __init__(self, task: asyncio.Task[bytes]) -> None:
+        self._task: Final = task
+
+    def cancel(self) -> None:
+        """See ``Sent``."""
+        self._task.cancel()

@@ -6,87 +6,152 @@ and 0.8 s, and after 1.5 s the peer is given up, while there is time for another
 """
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from typing import Final
 
 from resolver.model.address import format_address
 from resolver.model.errors import UpstreamError, WireError
-from resolver.upstream.pending import PendingTable
+from resolver.upstream.peer import Heard, Peer, PendingTable, Sent, with_id
+from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_DATAGRAM
 from resolver.wire.fragments import Reassembler, fragment
 
 RETRANSMIT_S: Final = (0.3, 0.5, 0.7)
 """Seconds to wait after each transmission; then the peer counts as silent."""
 
-_REQUEST_ID: Final = slice(8, 12)
+_LARGEST: Final = 65_536
+_AT_ONCE: Final = 64
+"""Datagrams that are read before others get their turn."""
 
 
-class UdpPeer(asyncio.DatagramProtocol):
+class UdpPeer(Peer):
     """One peer, reached over UDP."""
 
     def __init__(self, host: str, port: int, retransmit_s: Sequence[float] = RETRANSMIT_S) -> None:
-        self._host: Final = host
-        self._port: Final = port
-        self._name: Final = format_address(host, port)
-        self._retransmit_s: Final = tuple(retransmit_s)
-        self._pending: Final = PendingTable()
+        self.name: Final = format_address(host, port)
+        self.retransmit_s: Final = tuple(retransmit_s)
+        self.pending: Final = PendingTable()
+        self.loop: Final = asyncio.get_running_loop()
+        self._address: Final = (host, port)
         self._reassembler: Final = Reassembler()
-        self._transport: asyncio.DatagramTransport | None = None
-        self._opening: Final = asyncio.Lock()
-        self._gone: Final = asyncio.Event()
+        self._socket: socket.socket | None = None
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        """Called by the loop."""
+    def send(self, octets: bytes, heard: Heard) -> Sent:
+        """See ``Peer``."""
+        request = _Request(self, octets, heard)
+        request.transmit()
+        return request
+
+    def transmit(self, datagrams: list[bytes]) -> None:
+        """Put datagrams on their way; those for which there is no room now are lost, as any may be.
+
+        Raises:
+            UpstreamError: nobody listens there.
+        """
         try:
-            message = self._reassembler.feed(data, None, asyncio.get_running_loop().time())
+            if self._socket is None:
+                self._socket = self._open()
+            for datagram in datagrams:
+                self._socket.send(datagram)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise self._unreachable(error) from None
+
+    async def close(self) -> None:
+        """See ``Peer``."""
+        self._shut()
+        self.pending.fail(UpstreamError(f"the socket for {self.name} was closed"))
+
+    def _open(self) -> socket.socket:
+        host, port = self._address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+        opened.setblocking(False)
+        try:
+            opened.connect((host, port))
+        except OSError:
+            opened.close()
+            raise
+        self.loop.add_reader(opened, self._readable)
+        return opened
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            self.loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _readable(self) -> None:
+        for _ in range(_AT_ONCE):
+            if self._socket is None:
+                return  # whoever heard something closed it
+            try:
+                data = self._socket.recv(_LARGEST)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # The peer's host says that nobody listens there.
+                self.pending.fail(self._unreachable(error))
+                return
+            self._received(data)
+
+    def _received(self, data: bytes) -> None:
+        length = int.from_bytes(data[16:20], "big") + ENVELOPE_OCTETS
+        if len(data) == length <= MAX_DATAGRAM:
+            self.pending.deliver(data)
+            return
+        try:
+            message = self._reassembler.feed(data, None, self.loop.time())
         except WireError:
             return
         if message is not None:
-            self._pending.deliver(int.from_bytes(message[_REQUEST_ID], "big"), message)
+            self.pending.deliver(message)
 
-    def error_received(self, exc: Exception) -> None:
-        """Called by the loop when the peer's host says that nobody listens there."""
-        self._pending.fail(UpstreamError(f"{self._name} cannot be reached: {exc}"))
+    def _unreachable(self, error: OSError) -> UpstreamError:
+        return UpstreamError(f"{self.name} cannot be reached: {error.strerror or error}")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop when the socket is closed."""
-        self._gone.set()
-        self._pending.fail(UpstreamError(f"the socket for {self._name} was closed"))
 
-    async def ask(self, octets: bytes) -> bytes:
-        """The reply to an encoded request, whose id is replaced by a free one.
+class _Request:
+    """A request that is sent again until it is answered."""
 
-        Raises:
-            UpstreamError: nobody listens there, or no reply came after the last retransmission.
-        """
-        transport = await self._open()
-        request_id, reply = self._pending.add()
-        datagrams = fragment(octets[:8] + request_id.to_bytes(4, "big") + octets[12:])
+    __slots__ = ("_datagrams", "_heard", "_id", "_peer", "_timer", "_times")
+
+    def __init__(self, peer: UdpPeer, octets: bytes, heard: Heard) -> None:
+        self._peer: Final = peer
+        self._heard: Final = heard
+        self._id: Final = peer.pending.add(self._hear)
+        self._datagrams: Final = fragment(with_id(octets, self._id))
+        self._times = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def transmit(self) -> None:
+        """Send it once more, or give up."""
+        peer = self._peer
+        if self._id not in peer.pending.waiting:
+            return
+        if self._times == len(peer.retransmit_s):
+            del peer.pending.waiting[self._id]
+            self._hear(UpstreamError(f"{peer.name} did not answer over UDP"))
+            return
+        self._timer = peer.loop.call_later(peer.retransmit_s[self._times], self.transmit)
+        self._times += 1
         try:
-            for wait in self._retransmit_s:
-                for datagram in datagrams:
-                    transport.sendto(datagram)
-                done, _ = await asyncio.wait((reply,), timeout=wait)
-                if done:
-                    return reply.result()
-        finally:
-            self._pending.discard(request_id)
-            reply.cancel()
-        raise UpstreamError(f"{self._name} did not answer over UDP")
+            peer.transmit(self._datagrams)
+        except UpstreamError as error:
+            peer.loop.call_soon(self._fail, error)
 
-    async def close(self) -> None:
-        """Close the socket; who waits for a reply gets an UpstreamError."""
-        if self._transport is not None:
-            self._transport.abort()
-            await self._gone.wait()
+    def cancel(self) -> None:
+        """See ``Sent``."""
+        self._peer.pending.waiting.pop(self._id, None)
+        if self._timer is not None:
+            self._timer.cancel()
 
-    async def _open(self) -> asyncio.DatagramTransport:
-        async with self._opening:
-            if self._transport is None or self._transport.is_closing():
-                try:
-                    self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                        lambda: self, remote_addr=(self._host, self._port)
-                    )
-                except OSError as error:
-                    reason = error.strerror or str(error)
-                    raise UpstreamError(f"{self._name} cannot be reached: {reason}") from None
-            return self._transport
+    def _fail(self, error: UpstreamError) -> None:
+        if self._peer.pending.waiting.pop(self._id, None) is not None:
+            self._hear(error)
+
+    def _hear(self, outcome: bytes | UpstreamError) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._heard(outcome)

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from resolver.cache import BudgetCache, Lifetimes, RecordCache, Route, RouteCache
 from resolver.cache.budget import ENTRY_OVERHEAD
-from resolver.cache.policies import POLICIES, make_policy
+from resolver.cache.policies import POLICIES
 from resolver.model.codes import ResponseCode
-from resolver.model.errors import ConfigError
 from resolver.model.site import Interface, Server, Site
 from resolver.model.value import HandleValue, TtlType
 from resolver.wire.values import ValueList
@@ -51,11 +50,6 @@ def test_least_recently_used_leaves_first() -> None:
     assert cache.get("b", 0) is None
     assert cache.get("a", 0) == "A"
     assert cache.statistics().evictions == 1
-
-
-def test_unknown_policy_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="unknown cache policy 'mru'; known: lru"):
-        make_policy("mru")
 
 
 def test_record_lives_as_long_as_its_values_within_the_cap() -> None:

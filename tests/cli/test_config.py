@@ -27,7 +27,7 @@ def test_values_and_where_they_come_from(config: str, capsys, monkeypatch):
     assert rows["network.name"] == ["mine", config]
     assert rows["cache.ttl_cap"] == ["300.0", config]
     assert rows["limits.deadline"] == ["3.0", "WUHAN_LIMITS_DEADLINE"]
-    assert rows["cache.policy"] == ["lru", "default"]
+    assert rows["cache.policy"] == ["sieve", "default"]
     assert rows["root"][:1] == ["root"]
 
 

@@ -12,11 +12,18 @@ from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from resolver.topology.plan import NodeSockets, Topology
 
-NODE = (
-    '[[node]]\nname = "{name}"\nrole = "root"\nport = {port}\nhttp_port = {http}\nbind = {bind}\n'
-)
+NODE = """
+[[node]]
+name = "{name}"
+role = "root"
+port = {port}
+http_port = {http}
+bind = {bind}
+workers = {workers}
+"""
 
-Bind = Callable[..., tuple[Topology, dict[str, NodeSockets], list[str]]]
+Bound = tuple[Topology, dict[str, tuple[NodeSockets, ...]], list[str]]
+Bind = Callable[..., Bound]
 
 
 @pytest.fixture
@@ -24,12 +31,14 @@ def bind(tmp_path: Path) -> Iterator[Bind]:
     """Binds the nodes of a network file made of rows of ``NODE``."""
     bound: list[NodeSockets] = []
 
-    def bind(*rows: dict) -> tuple[Topology, dict[str, NodeSockets], list[str]]:
+    def bind(*rows: dict) -> Bound:
         path = tmp_path / "network.toml"
-        text = "".join(NODE.format(**{"bind": '["127.0.0.1"]', **row}) for row in rows)
+        text = "".join(
+            NODE.format(**{"bind": '["127.0.0.1"]', "workers": 1, **row}) for row in rows
+        )
         path.write_text(text, encoding="utf-8")
         topology, sockets, notices = bind_all(expand(load_network(str(path), environ={})))
-        bound.extend(sockets.values())
+        bound.extend(worker for workers in sockets.values() for worker in workers)
         return topology, sockets, notices
 
     yield bind
@@ -42,7 +51,7 @@ def test_a_free_port_is_the_same_for_udp_and_tcp_on_all_addresses(bind: Bind):
     )
     node = topology.node("root")
     assert node.port not in (0, node.http_port)
-    found = [(sock.type, sock.getsockname()) for sock in sockets["root"].all()]
+    found = [(sock.type, sock.getsockname()) for sock in sockets["root"][0].all()]
     assert sorted(found) == sorted(
         [
             (kind, (address, port))
@@ -86,4 +95,27 @@ def test_an_address_that_is_missing_is_left_out_with_a_notice(bind: Bind):
         {"name": "root", "port": 0, "http": 0, "bind": '["127.0.0.1", "192.0.2.1"]'}
     )
     assert notices == ["192.0.2.1 is not available on this machine and is left out"]
-    assert len(sockets["root"].all()) == 3
+    assert len(sockets["root"][0].all()) == 3
+
+
+def test_processes_of_a_node_share_its_ports(bind: Bind):
+    topology, sockets, _ = bind({"name": "root", "port": 0, "http": 0, "workers": 3})
+    node = topology.node("root")
+    assert len(sockets["root"]) == 3
+    for worker in sockets["root"]:
+        assert [sock.getsockname()[1] for sock in worker.all()] == [node.port] * 2 + [
+            node.http_port
+        ]
+        assert all(sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) for sock in worker.all())
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_that_others_share_is_taken(bind: Bind, kind: int):
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(NetworkStateError, match=f"port {port} of node root is in use"):
+            bind({"name": "root", "port": port, "http": 0, "workers": 2})

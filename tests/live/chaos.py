@@ -200,7 +200,7 @@ def _bound() -> tuple[Topology, dict[str, NodeSockets]]:
     hints = (("88.901", PARENT),)
     topology = whole.with_ports(ports)
     nodes = tuple(replace(node, hints=hints) for node in topology.nodes)
-    return replace(topology, nodes=nodes), sockets
+    return replace(topology, nodes=nodes), {name: own[0] for name, own in sockets.items()}
 
 
 def _fork(plan: HostPlan) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 
 from resolver.cache import Route, RouteCache
 from resolver.model.codes import ResponseCode
+from resolver.model.errors import UpstreamError
 from resolver.node.outcome import Pending
 from resolver.resolution import Ask, Limits, Question, Reply, Resolution
 from resolver.server.clock import SystemClock
@@ -34,10 +36,13 @@ class Gate:
         self.open = asyncio.Event()
         self.asked = asyncio.Event()
 
-    async def exchange(self, ask: Ask) -> Reply:
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> object:
         self.asked.set()
+        return asyncio.ensure_future(self._tell(ask, heard))
+
+    async def _tell(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> None:
         await self.open.wait()
-        return self.network.exchange(ask)
+        heard(self.network.exchange(ask))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def families(counters: Counters, node: str = "works") -> dict[str, Metric]:
         Sources(
             node=node,
             role="enterprise",
-            counters=counters,
+            counters=lambda: counters,
             caches=lambda: {"leaf": cache.statistics()},
             records=lambda: 107,
             store_bytes=lambda: 16384,

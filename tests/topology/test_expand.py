@@ -213,8 +213,11 @@ def test_a_second_top_level_node(expanded, refused):
             ["root.hints: there is no node 'whan' (for 88); did you mean 'wuhan'?"],
         ),
         (
-            ROOT + 'cache = { policy = "lur" }\n',
-            ["cache.policy: there is no policy 'lur', only lru; did you mean 'lru'?"],
+            ROOT + 'cache = { policy = "seive" }\n',
+            [
+                "cache.policy: there is no policy 'seive', only lru, s3fifo, sieve, sieve10, ttl; "
+                "did you mean 'sieve'?"
+            ],
         ),
         (
             ROOT + 'process = "supervisor"\n',

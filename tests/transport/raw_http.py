@@ -4,14 +4,15 @@ one with ready answers, one without."""
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+from resolver.model.errors import UpstreamError
 from resolver.node.node import Node
 from resolver.resolution import Ask, Reply
-from resolver.server.driver import Exchange
+from resolver.server.driver import Asking
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
 from resolver.transport.http import serve_http
@@ -123,15 +124,22 @@ class RawHttp:
         return body
 
 
+def exchanged(tree: MemoryNetwork, ask: Ask) -> Reply | UpstreamError:
+    """What a node of ``tree`` says to an ``Ask``."""
+    try:
+        return tree.exchange(ask)
+    except UpstreamError as error:
+        return error
+
+
 class _Memory:
     """Upstreams that are asked in memory."""
 
     def __init__(self, tree: MemoryNetwork) -> None:
         self._tree = tree
 
-    async def exchange(self, ask: Ask) -> Reply:
-        await asyncio.sleep(0)
-        return self._tree.exchange(ask)
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> None:
+        asyncio.get_running_loop().call_soon(heard, exchanged(self._tree, ask))
 
 
 class _Clock:
@@ -163,7 +171,7 @@ class TwoDoors:
         ordinary: a client at the door without.
     """
 
-    def __init__(self, tree: MemoryNetwork, name: str, upstream: Exchange | None = None) -> None:
+    def __init__(self, tree: MemoryNetwork, name: str, upstream: Asking | None = None) -> None:
         """``upstream``: instead of one that asks the other nodes at once."""
         self.tree = tree
         self.state = tree.states[name]

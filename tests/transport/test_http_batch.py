@@ -3,7 +3,7 @@ order of the request, wherever it comes from."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resolver.model.errors import UpstreamError
 from resolver.resolution import Ask, Reply
 from resolver.transport import http_batch
 from resolver.transport.http_batch import MAX_ASKED, MAX_BODY, MAX_HANDLES, PART
 from resolver.wire.values import ValueList
 from tests.support.memory_network import MemoryNetwork, four_tiers, text_value
-from tests.transport.raw_http import MOTOR, RawHttp, Response, TwoDoors, get
+from tests.transport.raw_http import MOTOR, RawHttp, Response, TwoDoors, exchanged, get
 
 JSON, MSGPACK = "application/json", "application/msgpack"
 HELD = "88.901.1/motor"
@@ -225,43 +226,51 @@ class Held:
 
     def __init__(self, tree: MemoryNetwork) -> None:
         self.tree = tree
-        self.free = asyncio.Event()
+        self.is_free = True
         self.enough = asyncio.Event()
         self.asked: set[str] = set()
+        self._waiting: list[Callable[[], object]] = []
 
-    async def exchange(self, ask: Ask) -> Reply:
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> None:
         self.asked.add(ask.handle)
         if len(self.asked) >= MAX_ASKED:
             self.enough.set()
-        await self.free.wait()
-        return self.tree.exchange(ask)
+        self._waiting.append(lambda: heard(exchanged(self.tree, ask)))
+        if self.is_free:
+            self.free()
+
+    def free(self) -> None:
+        """Say what there is to say, now and from now on."""
+        self.is_free = True
+        while self._waiting:
+            asyncio.get_running_loop().call_soon(self._waiting.pop())
 
 
 async def test_the_first_part_does_not_wait_for_the_second():
     tree = network()
     held = Held(tree)
+    held.is_free = False
     async with TwoDoors(tree, "works", held).open() as doors:
         await doors.hot.send(post(msgpack.packb([HELD] * PART + ["88.902/x"]), MSGPACK))
         octets = b""
         while octets.count(b"https://example.com/motor") < PART:
             octets += await doors.hot.some_octets()
-        held.free.set()
+        held.free()
 
 
 async def test_a_client_that_goes_away_stops_the_work():
     tree = network()
     held = Held(tree)
     async with TwoDoors(tree, "recursive", held).open() as doors:
-        held.free.set()
         await ask_msgpack(doors.hot, [HELD])
-        held.free.clear()
+        held.is_free = False
         held.asked.clear()
         handles = [f"88.901.1/none{number}" for number in range(3 * MAX_ASKED)]
         await doors.hot.send(post(msgpack.packb(handles), MSGPACK))
         await asyncio.wait_for(held.enough.wait(), 5)
         await doors.hot.close()
         await doors.ordinary.ask(get("/api/site"))  # by then the node knows
-        held.free.set()
+        held.free()
     assert len(held.asked) == MAX_ASKED
 
 

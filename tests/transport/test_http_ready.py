@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resolver.cache import BudgetCache
 from resolver.model.value import HandleValue, Permission, TtlType
 from resolver.storage.base import Change
 from resolver.transport.http_hot import MAX_LOOKS
@@ -259,7 +260,7 @@ async def test_a_value_that_holds_until_a_date_is_told_by_the_second(works: TwoD
 
 async def test_a_full_table_takes_no_room():
     doors = TwoDoors(network(), "works")
-    doors.state.bodies_bytes = 100
+    doors.state.bodies = BudgetCache(100)
     async with TwoDoors(doors.tree, "works").open() as doors:
         for _ in range(3):
             await doors.assert_equal(get())

@@ -17,8 +17,9 @@ from resolver.model.value import HandleValue, Permission
 from resolver.node.endpoint import Endpoint, Replied
 from resolver.node.state import NodeState
 from resolver.storage.base import Change
-from resolver.transport.batches import SLOT_OCTETS, SLOTS
+from resolver.transport.batches import SLOT_OCTETS
 from resolver.transport.ready import MAX_SHAPES, READY_S, Ready
+from resolver.transport.udp import SLOTS
 from resolver.wire.answer import Client
 from resolver.wire.bodies import ResolveRequest
 from resolver.wire.credential import Credential
@@ -128,7 +129,7 @@ def ready_of(state: NodeState, transport: str = "udp") -> Ready:
         state.own,
         state.records.entries,
         record=state.public_record,
-        generation=state.store.generation,
+        refresh=state.refresh,
         prefixes=state.prefixes,
         counters=state.counters,
         transport=transport,

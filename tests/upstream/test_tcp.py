@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from resolver.model.errors import UpstreamError
-from resolver.upstream.tcp import ConnectionLost, TcpPeer
+from resolver.upstream.tcp import BUSY, ConnectionLost, TcpPeer
 from resolver.wire.envelope import MAX_MESSAGE
 from tests.upstream.foreign import (
     Foreign,
@@ -55,7 +55,7 @@ async def test_answers_find_their_requests_in_any_order(foreign: Foreign) -> Non
         await reader.read()
 
     server, port = await foreign.tcp(backwards)
-    peer = TcpPeer("127.0.0.1", port)
+    peer = TcpPeer("127.0.0.1", port, connections=1)
     texts = [str(number) for number in range(500)]
     answers = await asyncio.gather(*(ask(peer, text) for text in texts))
     assert answers == [text.encode() for text in texts]
@@ -74,6 +74,29 @@ async def test_answers_nobody_waits_for(foreign: Foreign) -> None:
     peer = TcpPeer("127.0.0.1", port)
     assert await ask(peer, "a") == b"a"
     assert await ask(peer, "b") == b"b"
+    await peer.close()
+
+
+async def test_another_connection_when_many_wait(foreign: Foreign) -> None:
+    """One slow answer does not hold back all that come after it."""
+    slow = asyncio.Event()
+
+    async def one_slow(reader: Reader, writer: Writer) -> None:
+        while True:
+            message = await next_message(reader)
+            if payload(message).startswith(b"slow"):
+                await slow.wait()
+            writer.write(message)
+
+    server, port = await foreign.tcp(one_slow)
+    peer = TcpPeer("127.0.0.1", port)
+    held = asyncio.create_task(peer.ask(blob("slow")))
+    others = [asyncio.create_task(ask(peer, str(number))) for number in range(2 * BUSY - 2)]
+    await asyncio.wait(others[BUSY:])
+    assert server.accepted == 2
+    assert not any(task.done() for task in (held, *others[: BUSY - 1]))
+    slow.set()
+    await asyncio.gather(held, *others)
     await peer.close()
 
 
