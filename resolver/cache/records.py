@@ -164,8 +164,10 @@ class RecordCache:
         fresh_s = ttl
         if lifetimes.prefetch:
             fresh_s = ttl * (_DUE_FROM - _DUE_SPREAD * (crc32(octets) / 2**32))
+        # To a record without values the answer is another; it is never given without a look.
+        fresh = tick_of(now + fresh_s) if len(values) else 0
         number = self.prefixes.number(handle)
-        entry = pack_entry(tick_of(now + fresh_s), tick_of(now + ttl), number, key, values.octets)
+        entry = pack_entry(fresh, tick_of(now + ttl), number, key, values.octets)
         self.entries.put(key, entry)
         self._negatives.discard(folded)
         self._failures.discard(folded)
@@ -212,7 +214,7 @@ class RecordCache:
             # A failure known of is why the stale answer is good enough.
             if self._failures.get(folded, now) is not None:
                 state = State.HELD
-        elif fresh <= tick:
+        elif 0 < fresh <= tick:
             state, fresh = State.DUE, expires
             entry = with_fresh(entry, fresh)
             self.entries.put(key, entry)

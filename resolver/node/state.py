@@ -33,6 +33,10 @@ from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
 from resolver.wire.cursor import decode_text
 
+HEARTBEAT: Final = "0"
+"""The handle that idle clients of the id-pointer SDK resolve to keep a connection alive."""
+
+_HEARTBEAT: Final = HEARTBEAT.encode()
 _FOREIGN_OCTETS: Final = 1 << 20
 _OWN_OCTETS: Final = 1 << 20
 _BODIES_OCTETS: Final = 1 << 20
@@ -170,14 +174,17 @@ class NodeState:
         return fold(prefix_of(handle)) in self.homes
 
     def public_record(self, folded: bytes) -> bytes | None:
-        """The encoded values of a record held here, by its folded handle, if everybody may read
-        all of them; None also if the store cannot say."""
+        """The encoded values of a record held here, by its folded handle, if there are some and
+        everybody may read all of them; None also where requests are answered without a look at
+        records, and if the store cannot say."""
+        if folded == _HEARTBEAT:
+            return None
         handle = canonical(decode_text(folded))
         try:
             values = self.store.get(handle) if self.holds(handle) else None
         except StoreError:
             return None
-        return None if values is None or values.restricted else values.octets
+        return None if not values or values.restricted else values.octets
 
     def delegated(self, handle: str) -> bool:
         """Whether the record of this prefix lives further down: below a prefix whose record, held

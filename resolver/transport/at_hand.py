@@ -9,8 +9,8 @@ particular, an entry there is the answer, as long as these rules are kept:
 - An entry is good while it is *fresh*, and only as the very object that its table holds now. So
   whoever remembers something that was made of an entry, remembers the entry, and looks
   (``Kept.stands``): a change, an expiry, an eviction and a flush of the cache all show there.
-- A list without values is an answer of another kind (code 200), and so is whatever a node says
-  before it looks at its records: these are the node's to give.
+- What a node says without a look at its records, or of a record without values, is no entry, or
+  never fresh (``NodeState.public_record``, ``RecordCache.put_values``).
 
 ``values_of_all`` is the one loop that is written for a million identifiers a second
 (``http_batch``): what can be done to many at once is, by functions of C, as a turn of a loop of
@@ -34,17 +34,13 @@ from resolver.cache.entries import (
 )
 from resolver.cache.prefixes import PrefixNumbers
 from resolver.model.codes import ResponseCode
-from resolver.model.handle import MAX_HANDLE_OCTETS, fold
+from resolver.model.handle import fold
 from resolver.telemetry.counters import Counters
 from resolver.transport.ready import READY_S
 from resolver.wire.answer import OWN, Answer
 from resolver.wire.bodies import RecordAnswer
 from resolver.wire.cursor import decode_text, encode_text
 
-_HEARTBEAT: Final = b"0"
-"""What a node answers with 100, whatever it holds (docs/protocol.md §15)."""
-
-_NO_VALUES: Final = bytes(4)
 _NUMBER: Final = itemgetter(slice(8, 10))
 """The number of the prefix of an entry, as it stands there."""
 
@@ -99,7 +95,8 @@ class AtHand:
         Args:
             own: entries of the node's own records.
             cached: those of its cache.
-            record: the values of an own record by its folded handle, if all of them are public.
+            record: the values of an own record by its folded handle, if all of them are public and
+                there are some.
             generation: changes whenever a record of the node's own has changed.
         """
         self._own: Final = own
@@ -185,9 +182,6 @@ class AtHand:
             None if entry is None else entry[len(key) : -len(END)]
             for entry, key in zip(entries, keys, strict=True)
         ]
-        if _NO_VALUES in values:
-            values = [None if octets == _NO_VALUES else octets for octets in values]
-            good = [e for e, v in zip(entries, values, strict=True) if e is not None and v]
         used = table.used
         for entry in good:
             used(entry)
@@ -199,10 +193,8 @@ class AtHand:
     def _fetched(self, key: bytes, tick: bytes) -> bytes | None:
         """The values of an own record that is not in its table yet."""
         folded = key[: -len(PLAIN_TAIL)]
-        if not 0 < len(folded) <= MAX_HANDLE_OCTETS or folded == _HEARTBEAT:
-            return None
         values = self._record(folded)
-        if values is None or values == _NO_VALUES:
+        if values is None:
             return None
         number = self.prefixes.number(decode_text(folded))
         until = int.from_bytes(tick, "big") + tick_of(READY_S)
