@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from resolver.model.handle import fold, prefix_of
+from resolver.wire.cursor import decode_text
 
 MAX_PREFIXES: Final = 10_000
 OTHERS: Final = 0
@@ -29,6 +30,7 @@ class PrefixNumbers:
         self.names: Final[list[str]] = [OTHERS_NAME]
         self.answered: Final[list[int]] = [0]
         self._numbers: Final[dict[str, int]] = {}
+        self._octets: Final[dict[bytes, int]] = {}
 
     def known(self, handle: str) -> int:
         """The number of the prefix of ``handle`` if it has one, else ``OTHERS``."""
@@ -43,6 +45,16 @@ class PrefixNumbers:
                 return OTHERS
             number = self._named(fold(spelt))
             self._numbers[spelt] = number
+        return number
+
+    def number_of(self, folded: bytes) -> int:
+        """``number`` by the octets of a folded handle."""
+        prefix, _, _ = folded.partition(b"/")
+        number = self._octets.get(prefix)
+        if number is None:
+            number = self.number(decode_text(folded))
+            if number != OTHERS and b"/" in folded:
+                self._octets[prefix] = number
         return number
 
     def take_answered(self) -> Iterator[tuple[int, int]]:

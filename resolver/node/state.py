@@ -14,7 +14,6 @@ from resolver.cache.routes import Route, RouteCache
 from resolver.model.errors import StoreError
 from resolver.model.handle import (
     ancestors,
-    canonical,
     described_prefix,
     fold,
     is_prefix_handle,
@@ -31,7 +30,8 @@ from resolver.resolution import Limits, route_from_values
 from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
-from resolver.wire.cursor import decode_text
+from resolver.wire.cursor import decode_text, encode_text
+from resolver.wire.values import EMPTY, all_public
 
 HEARTBEAT: Final = "0"
 """The handle that idle clients of the id-pointer SDK resolve to keep a connection alive."""
@@ -40,6 +40,7 @@ _HEARTBEAT: Final = HEARTBEAT.encode()
 _FOREIGN_OCTETS: Final = 1 << 20
 _OWN_OCTETS: Final = 1 << 20
 _BODIES_OCTETS: Final = 1 << 20
+_NA_OCTETS: Final = b"0.NA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class NodeState:
     is_shared: bool = False
     quotas: Quotas = field(init=False)
     _seen_generation: int = field(init=False)
+    _home_octets: frozenset[bytes] = field(init=False)
     random: Callable[[int], bytes] = secrets.token_bytes
     challenges: ChallengeTable = field(init=False)
     sessions: SessionTable = field(init=False)
@@ -122,7 +124,7 @@ class NodeState:
             self.store, registrations=self.max_registrations, prefixes=self.max_prefixes
         )
         self._seen_generation = self.store.generation()
-        self.homes = self._homes_now(self.homes)
+        self._settle(self._homes_now(self.homes))
 
     @property
     def prefixes(self) -> PrefixNumbers:
@@ -152,8 +154,12 @@ class NodeState:
         here = {prefix for prefix, document in moved.items() if document == HERE}
         return (homes | here) - (moved.keys() - here)
 
-    def _moved(self, homes: frozenset[str]) -> None:
+    def _settle(self, homes: frozenset[str]) -> None:
         self.homes = homes
+        self._home_octets = frozenset(map(encode_text, homes))
+
+    def _moved(self, homes: frozenset[str]) -> None:
+        self._settle(homes)
         # What is known under the prefix is known of the wrong node from now on.
         self.own.clear()
         self.records.clear()
@@ -174,17 +180,25 @@ class NodeState:
         return fold(prefix_of(handle)) in self.homes
 
     def public_record(self, folded: bytes) -> bytes | None:
-        """The encoded values of a record held here, by its folded handle, if there are some and
-        everybody may read all of them; None also where requests are answered without a look at
-        records, and if the store cannot say."""
-        if folded == _HEARTBEAT:
+        """The encoded values of a record held here, by the octets of its folded handle, if there
+        are some and everybody may read all of them; None also where requests are answered without
+        a look at records, and if the store cannot say."""
+        prefix, slash, _ = folded.partition(b"/")
+        if not slash or prefix == _NA_OCTETS:
+            if folded == _HEARTBEAT:
+                return None
+            folded = folded if slash else _NA_OCTETS + b"/" + folded
+            if not self.holds_prefix_record(decode_text(folded[len(_NA_OCTETS) + 1 :])):
+                return None
+        elif prefix not in self._home_octets:
             return None
-        handle = canonical(decode_text(folded))
         try:
-            values = self.store.get(handle) if self.holds(handle) else None
+            octets = self.store.find(folded)
         except StoreError:
             return None
-        return None if not values or values.restricted else values.octets
+        if octets is None or octets == EMPTY.octets or not all_public(octets):
+            return None
+        return octets
 
     def delegated(self, handle: str) -> bool:
         """Whether the record of this prefix lives further down: below a prefix whose record, held

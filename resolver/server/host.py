@@ -32,6 +32,7 @@ from resolver.server.service import NodeService, caches_of
 from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
+from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
 from resolver.transport.http import HttpDoor, serve_http
 from resolver.transport.http_sessions import HttpSessions
@@ -89,7 +90,19 @@ async def _start_node(
     muster = _muster(plan, spec, state)
     running.callback(muster.close)
     service = NodeService(
-        Node(state, ROLES[spec.role].chain), upstream, clock, key, control, family, muster
+        Node(state, ROLES[spec.role].chain),
+        upstream,
+        clock,
+        key,
+        control,
+        family,
+        muster,
+        Admission(
+            rate=spec.admission.rate,
+            burst=spec.admission.burst,
+            misses=spec.admission.misses,
+            confirm=spec.admission.confirm,
+        ),
     )
     running.push_async_callback(service.close)
     doors = await _open_doors(plan, spec, service, running)

@@ -26,6 +26,7 @@ from resolver.server.notes import Notes
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
+from resolver.transport.admission import Admission, client_of
 from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
@@ -52,14 +53,17 @@ class NodeService:
         control: Control | None = None,
         family: Family | None = None,
         muster: Muster | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """
         Args:
+            admission: how much clients may ask.
             muster: what the node's other processes have counted.
             control: what the control plane may do here.
             family: who reports here over it.
         """
         self.control: Final = control
+        self.admission: Final = admission or Admission()
         self._signer: Final = signer
         self._family: Final = family
         self.name: Final = node.state.name
@@ -86,7 +90,7 @@ class NodeService:
         started = time.perf_counter()
         handled = self._endpoint.receive(octets, client, self.clock.now(), self.clock.unix())
         if isinstance(handled, Waiting):
-            known = self._known_already(handled.pending)
+            known = self._known_already(handled.request, handled.pending, client)
             if known is None:
                 return self._settled(
                     handled.request, handled.pending, client, started, handled.encode
@@ -127,7 +131,7 @@ class NodeService:
         started = time.perf_counter()
         outcome = self._endpoint.ask(request, client, self.clock.now(), self.clock.unix())
         if isinstance(outcome, Pending):
-            known = self._known_already(outcome)
+            known = self._known_already(request, outcome, client)
             if known is None:
                 return self._settled(request, outcome, client, started, _as_it_is)
             outcome = known
@@ -152,6 +156,10 @@ class NodeService:
     def rejected(self, transport: str, reason: str) -> None:
         """Count a message or connection that a door turned away."""
         self._counters.rejected(transport, reason)
+
+    def shed(self, reason: str) -> None:
+        """See ``Service``."""
+        self._counters.shed[reason] = self._counters.shed.get(reason, 0) + 1
 
     def site(self) -> Site:
         """The node's own site."""
@@ -183,8 +191,19 @@ class NodeService:
         await self._driver.close()
         await self._tally.close()
 
-    def _known_already(self, pending: Pending) -> Answer | None:
-        """The answer that is good enough at once, while a better one is looked for."""
+    def _known_already(self, request: Message, pending: Pending, client: Client) -> Answer | None:
+        """The answer that is given at once, though others would have to be asked for a better one:
+        one that is good enough meanwhile, or that the client has asked for too many of these."""
+        misses = self.admission.misses
+        within = (
+            misses is None
+            or request.op_code != OpCode.RESOLVE
+            or misses.take(client_of(client.host), self.clock.now())
+        )
+        if not within:
+            self.shed("miss_budget")
+            busy = ErrorAnswer("too many questions that are not in the cache")
+            return pending.meanwhile or Answer(ResponseCode.SERVER_BUSY, busy)
         if pending.meanwhile is None or pending.patience_s:
             return None
         self._driver.begin(pending, _forget)
@@ -284,7 +303,7 @@ def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
         state.own,
         state.records.entries,
         record=state.public_record,
-        generation=state.store.generation,
+        refresh=state.refresh,
         prefixes=state.prefixes,
         counters=state.counters,
     )

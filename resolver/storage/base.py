@@ -53,6 +53,9 @@ class RecordStore(Protocol):
     def get(self, handle: str) -> ValueList | None:
         """The values of ``handle`` as last committed, by whichever process; None if unknown."""
 
+    def find(self, folded: bytes) -> bytes | None:
+        """``get`` by the octets of a folded handle: the encoded values, not looked into."""
+
     def put_many(self, records: Iterable[Record]) -> int:
         """Write all ``records`` in one durable transaction, replacing those that exist, or none.
 

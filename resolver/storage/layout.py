@@ -38,7 +38,11 @@ def fold_octets(handle: str) -> bytes:
 
 def key_of(handle: str) -> bytes:
     """The key of ``handle``, the same for every ASCII case of it."""
-    folded = fold_octets(handle)
+    return key_of_octets(fold_octets(handle))
+
+
+def key_of_octets(folded: bytes) -> bytes:
+    """``key_of`` by the octets of a folded handle."""
     if len(folded) < MAX_KEY_OCTETS:
         return folded
     return folded[:_HEAD_OCTETS] + sha256(folded).digest()
@@ -68,15 +72,23 @@ def unpack_name(key: bytes, stored: bytes) -> str:
     return decode_text(key)
 
 
+def unpack_octets(key: bytes, stored: bytes) -> bytes:
+    """The encoded values of a record.
+
+    Raises:
+        StoreError: ``stored`` is not what ``pack`` makes.
+    """
+    return stored[1 if stored.startswith(_PLAIN) else _values_offset(key, stored) :]
+
+
 def unpack_values(key: bytes, stored: bytes) -> ValueList:
     """The values of a record.
 
     Raises:
         StoreError: ``stored`` is not what ``pack`` makes.
     """
-    offset = 1 if stored.startswith(_PLAIN) else _values_offset(key, stored)
     try:
-        return ValueList.parse(stored[offset:])
+        return ValueList.parse(unpack_octets(key, stored))
     except WireError as error:
         raise _damaged(key, str(error)) from None
 

@@ -31,9 +31,11 @@ from resolver.storage.generation import Generation
 from resolver.storage.layout import (
     fold_octets,
     key_of,
+    key_of_octets,
     pack,
     prefix_key,
     unpack_name,
+    unpack_octets,
     unpack_values,
 )
 from resolver.storage.ledger import Entry, Figures
@@ -148,13 +150,16 @@ class LmdbStore:
         if not handle:
             return None
         key = key_of(handle)
-        try:
-            with self._mapping:
-                # The transaction ends when the expression lets go of it.
-                stored = self._env.begin(self._records).get(key)
-        except lmdb.Error:
-            stored = self._read(lambda txn: txn.get(key))
+        stored = self._stored_at(key)
         return None if stored is None else unpack_values(key, stored)
+
+    def find(self, folded: bytes) -> bytes | None:
+        """See ``RecordStore``."""
+        if not folded:
+            return None
+        key = key_of_octets(folded)
+        stored = self._stored_at(key)
+        return None if stored is None else unpack_octets(key, stored)
 
     def put_many(self, records: Iterable[Record]) -> int:
         """See ``RecordStore``."""
@@ -260,6 +265,14 @@ class LmdbStore:
         """See ``Ledger``."""
         work = partial(self._ledger.put_documents, kind, changed)
         self._write(work, _always if announce else None)
+
+    def _stored_at(self, key: bytes) -> bytes | None:
+        try:
+            with self._mapping:
+                # The transaction ends when the expression lets go of it.
+                return self._env.begin(self._records).get(key)
+        except lmdb.Error:
+            return self._read(lambda txn: txn.get(key))
 
     def _apply(
         self,

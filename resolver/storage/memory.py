@@ -5,7 +5,7 @@ from pathlib import Path
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, Document, Record, check_record, same
-from resolver.storage.layout import fold_octets, key_of
+from resolver.storage.layout import fold_octets, key_of, key_of_octets
 from resolver.storage.ledger import Entry, Figures, checksum_of, day_of, figures_of
 from resolver.wire.values import ValueList
 
@@ -26,6 +26,12 @@ class MemoryStore:
         self._check_open()
         found = self._records.get(key_of(handle))
         return None if found is None else found[1]
+
+    def find(self, folded: bytes) -> bytes | None:
+        """See ``RecordStore``."""
+        self._check_open()
+        found = self._records.get(key_of_octets(folded))
+        return None if found is None else found[1].octets
 
     def put_many(self, records: Iterable[Record]) -> int:
         """See ``RecordStore``; durable as long as the process."""

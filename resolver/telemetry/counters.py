@@ -56,6 +56,7 @@ class Counters:
         upstream_hedges: requests sent once more because their answer was late.
         coalesced: requests that joined a resolution already under way.
         malformed: (transport, reason) → number.
+        shed: reason → number of requests turned away, or answers cut, so that others get theirs.
         commits: durations of the transactions that made changes durable.
         write_failures: transactions that could not be written.
     """
@@ -70,6 +71,7 @@ class Counters:
         self.upstream_hedges = 0
         self.coalesced = 0
         self.malformed: dict[tuple[str, str], int] = {}
+        self.shed: dict[str, int] = {}
         self.commits = Histogram()
         self.write_failures = 0
 

@@ -183,6 +183,14 @@ class NodeCollector(Collector):
         for (transport, reason), number in list(counters.malformed.items()):
             malformed.add_metric((source.node, transport, reason), number)
         yield malformed
+        shed = CounterMetricFamily(
+            "wuhan_admission_rejected",
+            "Requests turned away, or answers cut, so that others get theirs, by reason",
+            labels=("node", "reason"),
+        )
+        for reason, number in list(counters.shed.items()):
+            shed.add_metric((source.node, reason), number)
+        yield shed
         build = GaugeMetricFamily(
             "wuhan_build_info",
             "Always 1; what runs here stands in the labels",

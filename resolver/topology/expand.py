@@ -13,6 +13,7 @@ from resolver.topology.load import Loaded
 from resolver.topology.nearest import did_you_mean
 from resolver.topology.plan import (
     SUPERVISOR,
+    AdmissionSpec,
     CacheSpec,
     ControlSpec,
     LimitSpec,
@@ -23,6 +24,7 @@ from resolver.topology.plan import (
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
     MAX_PORT,
+    AdmissionModel,
     CacheModel,
     LimitsModel,
     NetworkModel,
@@ -31,7 +33,7 @@ from resolver.topology.schema import (
     SecondaryModel,
 )
 
-M = TypeVar("M", CacheModel, LimitsModel, QuotasModel)
+M = TypeVar("M", AdmissionModel, CacheModel, LimitsModel, QuotasModel)
 
 _PARENT_ROLES: Final = {
     "top-level": ("root",),
@@ -85,6 +87,7 @@ def expand(loaded: Loaded) -> Topology:
                 administrators=tuple(map(_key_named, node.administrators)),
                 plain_passwords=network.plain_passwords,
                 quotas=_quotas(_merged(file.quotas, node.quotas)),
+                admission=_admission(_merged(file.admission, node.admission)),
                 control=ControlSpec(file.control.heartbeat, file.control.propagation_delay),
                 workers=_workers(node, network),
                 pin=network.pin,
@@ -163,6 +166,10 @@ def _workers(node: NodeModel, network: NetworkModel) -> int:
 def _moved(port: int, base_port: int) -> int:
     """``port`` moved by as much as the base is; 0, for a free one, if either is 0."""
     return port + base_port - DEFAULT_BASE_PORT if port and base_port else 0
+
+
+def _admission(model: AdmissionModel) -> AdmissionSpec:
+    return AdmissionSpec(model.rate, model.burst, model.misses, model.confirm)
 
 
 def _quotas(model: QuotasModel) -> QuotaSpec:

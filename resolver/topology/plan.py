@@ -53,6 +53,16 @@ class QuotaSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmissionSpec:
+    """How much one client may ask in a second; 0 is no limit."""
+
+    rate: int = 0
+    burst: int = 0
+    misses: int = 0
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ControlSpec:
     """How a node reports to its parent (seconds)."""
 
@@ -96,6 +106,7 @@ class NodeSpec:
     administrators: tuple[Reference, ...] = ()
     plain_passwords: bool = False
     quotas: QuotaSpec = field(default_factory=QuotaSpec)
+    admission: AdmissionSpec = field(default_factory=AdmissionSpec)
     control: ControlSpec = field(default_factory=ControlSpec)
     workers: int = 1
     pin: bool = False

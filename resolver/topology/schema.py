@@ -154,6 +154,23 @@ class LimitsModel(_Section):
     max_asks: StrictInt = Field(16, ge=1, le=100, description="requests to other nodes")
 
 
+class AdmissionModel(_Section):
+    """How much one client may ask, an IPv4 address or an IPv6 network of 56 bits; 0 is no limit."""
+
+    rate: StrictInt = Field(0, ge=0, description="requests in a second")
+    burst: StrictInt = Field(
+        0, ge=0, description="requests at once, if they were saved up; else those of a second"
+    )
+    misses: StrictInt = Field(
+        0, ge=0, description="questions in a second that other nodes have to be asked for"
+    )
+    confirm: StrictBool = Field(
+        False,
+        description="send answers of more than three times the request over UDP only to clients "
+        "that were seen over TCP; to others their beginning, so that they ask over TCP",
+    )
+
+
 class QuotasModel(_Section):
     """What a node allows; 0 is no limit."""
 
@@ -241,6 +258,7 @@ class NodeModel(_Section):
     cache: CacheModel | None = Field(None, description="what differs from the network's")
     limits: LimitsModel | None = Field(None, description="what differs from the network's")
     quotas: QuotasModel | None = Field(None, description="what differs from the network's")
+    admission: AdmissionModel | None = Field(None, description="what differs from the network's")
 
 
 class SecondaryModel(_Section):
@@ -294,6 +312,7 @@ class NetworkFile(_Section):
     cache: CacheModel = Field(default_factory=lambda: CacheModel())
     limits: LimitsModel = Field(default_factory=lambda: LimitsModel())
     quotas: QuotasModel = Field(default_factory=lambda: QuotasModel())
+    admission: AdmissionModel = Field(default_factory=lambda: AdmissionModel())
     control: ControlModel = Field(default_factory=lambda: ControlModel())
     node: tuple[NodeModel, ...] = Field((), description="nodes, one by one")
     secondary: tuple[SecondaryModel, ...] = Field((), description="secondary nodes, in short")

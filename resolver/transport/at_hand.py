@@ -5,7 +5,7 @@ and what it has cached. For whoever wants all public values of an identifier, an
 particular, an entry there is the answer, as long as these rules are kept:
 
 - ``begin`` comes first, whenever something is answered: own records are forgotten if one has
-  changed since (``generation``).
+  changed since.
 - An entry is good while it is *fresh*, and only as the very object that its table holds now. So
   whoever remembers something that was made of an entry, remembers the entry, and looks
   (``Kept.stands``): a change, an expiry, an eviction and a flush of the cache all show there.
@@ -39,11 +39,12 @@ from resolver.telemetry.counters import Counters
 from resolver.transport.ready import READY_S
 from resolver.wire.answer import OWN, Answer
 from resolver.wire.bodies import RecordAnswer
-from resolver.wire.cursor import decode_text, encode_text
+from resolver.wire.cursor import encode_text
 
 _NUMBER: Final = itemgetter(slice(8, 10))
 """The number of the prefix of an entry, as it stands there."""
 
+_ASKED_FOR: Final = 20_000
 _BETWEEN: Final = b"\xff"
 """An octet that is in no text of UTF-8."""
 
@@ -87,7 +88,7 @@ class AtHand:
         cached: EntryTable,
         *,
         record: Callable[[bytes], bytes | None],
-        generation: Callable[[], int],
+        refresh: Callable[[], None],
         prefixes: PrefixNumbers,
         counters: Counters,
     ) -> None:
@@ -97,22 +98,20 @@ class AtHand:
             cached: those of its cache.
             record: the values of an own record by its folded handle, if all of them are public and
                 there are some.
-            generation: changes whenever a record of the node's own has changed.
+            refresh: empties ``own`` if a record of the node's own has changed.
         """
         self._own: Final = own
         self._cached: Final = cached
         self._record: Final = record
-        self._generation: Final = generation
-        self._seen_generation = generation()
+        self._refresh: Final = refresh
+        self._asked_for: Final[set[int]] = set()
+        """Hashes of the keys of own records that were asked for once, lately."""
         self.prefixes: Final = prefixes
         self.counters: Final = counters
 
     def begin(self, now: float) -> bytes:
         """To be called before anything is answered: ``now`` as it stands in entries."""
-        generation = self._generation()
-        if generation != self._seen_generation:
-            self._seen_generation = generation
-            self._own.clear()
+        self._refresh()
         return tick_of(now).to_bytes(4, "big")
 
     def keep(self, answer: Answer, now: float) -> Kept | None:
@@ -191,15 +190,23 @@ class AtHand:
         return values
 
     def _fetched(self, key: bytes, tick: bytes) -> bytes | None:
-        """The values of an own record that is not in its table yet."""
+        """The values of an own record that is not in its table. It is put there when it is asked
+        for the second time, as in ``ready``: most are asked for once in their life."""
         folded = key[: -len(PLAIN_TAIL)]
         values = self._record(folded)
         if values is None:
             return None
-        number = self.prefixes.number(decode_text(folded))
-        until = int.from_bytes(tick, "big") + tick_of(READY_S)
-        self._own.put(key, pack_entry(until, until, number, key, values))
+        number = self.prefixes.number_of(folded)
         self.prefixes.answered[number] += 1
+        asked_for, mark = self._asked_for, hash(key)
+        if mark in asked_for:
+            until = int.from_bytes(tick, "big") + tick_of(READY_S)
+            self._own.put(key, pack_entry(until, until, number, key, values))
+            asked_for.discard(mark)
+        else:
+            if len(asked_for) >= _ASKED_FOR:
+                asked_for.clear()
+            asked_for.add(mark)
         return values
 
 

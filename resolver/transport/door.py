@@ -5,6 +5,7 @@ from typing import Protocol
 
 from resolver.model.site import Site
 from resolver.model.value import Reference
+from resolver.transport.admission import Admission
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
@@ -23,6 +24,10 @@ class Service(Protocol):
     @property
     def control(self) -> Control | None:
         """What the control plane may do here; None if it may do nothing."""
+
+    @property
+    def admission(self) -> Admission:
+        """How much clients may ask."""
 
     def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages (whole, with envelopes) for one whole message.
@@ -55,6 +60,10 @@ class Service(Protocol):
     def rejected(self, transport: str, reason: str) -> None:
         """Count what a door turned away: ``oversize``, ``timeout``, ``half-closed``,
         ``malformed``, ``fragment``, ``overload``, ``too many connections``, ``unsent``."""
+
+    def shed(self, reason: str) -> None:
+        """Count a request that was turned away, or an answer that was cut, so that others get
+        theirs: ``rate``, ``miss_budget``, ``overload``, ``late``, ``unconfirmed``."""
 
     def site(self) -> Site:
         """The node's own site."""

@@ -47,7 +47,7 @@ from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.telemetry.counters import Counters
 from resolver.wire.answer import OWN, Answer
 from resolver.wire.bodies import RecordAnswer, ResolveRequest
-from resolver.wire.cursor import decode_text, encode_text
+from resolver.wire.cursor import encode_text
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_DATAGRAM, MAX_MESSAGE
 from resolver.wire.message import HEADER_OCTETS, LIFETIME_S, Message
 
@@ -62,6 +62,8 @@ MAX_SHAPES: Final = 4096
 READY_S: Final = 60.0
 """How long an answer from the node's own records is given without a look at them, if nobody says
 that they have changed."""
+
+_ASKED_FOR: Final = 20_000
 
 _LONGEST: Final = {"udp": MAX_DATAGRAM, "tcp": ENVELOPE_OCTETS + MAX_MESSAGE}
 """Octets of the longest reply that a transport carries in one piece."""
@@ -101,6 +103,7 @@ class Shape(NamedTuple):
         values_at: where the values begin in an entry.
         own: 1 if the records are the node's own, 0 if they are cached.
         codes: octets 20-35 of the reply.
+        fleeting: the same for an entry that is in no table, so that nobody is to be told.
     """
 
     get: Callable[[bytes], bytes | None]
@@ -112,6 +115,7 @@ class Shape(NamedTuple):
     own: int
     kind: Kind
     codes: bytes
+    fleeting: "Shape | None" = None
 
 
 Slot = tuple[int, int, slice, slice, slice, slice]
@@ -169,6 +173,8 @@ class Ready:
         self._shapes: Final[dict[bytes, Shape]] = {}
         self._others: Final[dict[bytes, list[Shape]]] = {}
         """The further shapes of a look: what is asked for decides which it is."""
+        self._asked_for: Final[set[int]] = set()
+        """Hashes of the keys of own records that were asked for once, lately."""
         self._uncounted = 0
         self._unix = 0
 
@@ -200,12 +206,12 @@ class Ready:
             look = octets[first] + octets[second] + octets[third]
             shape = shape_of(look)
             if shape is not None:
-                get, used, head, middles, handle_octets, values_at, own, _, _ = shape
+                get, used, head, middles, handle_octets, values_at, own, _, _, _ = shape
                 asked = octets[handle_at : at + size]
                 entry = get(asked.upper())
                 if entry is None or entry[:4] <= tick:
                     shape, entry = self._other(look, octets[at : at + size], tick)
-                    _, used, head, middles, handle_octets, values_at, own, _, _ = shape
+                    _, used, head, middles, handle_octets, values_at, own, _, _, _ = shape
                 if entry:
                     middle = middles.get(len(entry)) or self._middle(shape, entry)
                     if middle:
@@ -238,7 +244,7 @@ class Ready:
             shape = shape_of(look)
             if shape is None:
                 break
-            get, used, head, middles, handle_octets, values_at, own, _, _ = shape
+            get, used, head, middles, handle_octets, values_at, own, _, _, _ = shape
             stop = at + 60 + handle_octets
             asked = octets[at + 48 : stop]
             entry = get(asked.upper())
@@ -247,7 +253,7 @@ class Ready:
                 if stop > end:
                     break
                 shape, entry = self._other(look, octets[at:stop], tick)
-                _, used, head, middles, handle_octets, values_at, own, _, _ = shape
+                _, used, head, middles, handle_octets, values_at, own, _, _, _ = shape
                 if not entry:
                     break
             middle = middles.get(len(entry)) or self._middle(shape, entry)
@@ -311,6 +317,7 @@ class Ready:
             codes=reply[20:36],
         )
         if self._reply(shape, octets, entry, reply[36:40]) == reply:
+            shape = shape._replace(fleeting=shape._replace(used=_nothing))
             self._remember(octets[:8] + octets[12:36] + octets[40:48], shape)
 
     def forget(self) -> None:
@@ -331,31 +338,40 @@ class Ready:
         """The shape and the entry of a request that the table of the first shape of its look does
         not answer; no entry if none does."""
         shapes = (self._shapes[look], *self._others.get(look, ()))
+        handle_end = _HANDLE + shapes[0].handle_octets  # which is the same in all of a look
+        kind = _kind_of(octets[handle_end:])
+        key = _key_of(octets, handle_end, kind)
         for shape in shapes:
-            handle_end = _HANDLE + shape.handle_octets
-            if shape.kind is not _kind_of(octets[handle_end:]):
+            if shape.kind is not kind:
                 continue
-            key = _key_of(octets, handle_end, shape.kind)
             table = self._tables[shape.own]
             entry = table.table.get(key)
             if entry is not None and entry[:4] > tick:
                 return shape, entry
-            if shape.own and shape.kind is not Kind.SELECTION:
+            if shape.own and kind is not Kind.SELECTION:
                 entry = self._fetched(key, table, tick)
                 if entry:
-                    return shape, entry
+                    is_kept = table.table.get(key) is entry
+                    return shape if is_kept else shape.fleeting or shape, entry
         return shapes[0], b""
 
     def _fetched(self, key: bytes, table: EntryTable, tick: bytes) -> bytes:
-        """The entry of an own record that is not in the table yet."""
+        """The entry of an own record that is not in the table. It is put there when it is asked
+        for the second time: most identifiers are asked for once in their life, and to put each of
+        them into a full table would take as long as all the rest."""
         folded = key[: -len(PLAIN_TAIL)]
         values = self._record(folded)
         if values is None:
             return b""
-        number = self._prefixes.number(decode_text(folded))
         until = int.from_bytes(tick, "big") + tick_of(READY_S)
-        entry = pack_entry(until, until, number, key, values)
-        table.put(key, entry)
+        entry = pack_entry(until, until, self._prefixes.number_of(folded), key, values)
+        asked_for, mark = self._asked_for, hash(key)
+        if mark in asked_for:
+            table.put(key, entry)
+        else:
+            if len(asked_for) >= _ASKED_FOR:
+                asked_for.clear()
+            asked_for.add(mark)
         return entry
 
     def _middle(self, shape: Shape, entry: bytes) -> bytes:
@@ -391,7 +407,8 @@ class Ready:
 
 
 def _nothing(_: bytes) -> None:
-    """Instead of a look into a table that has no entries of that kind under that key."""
+    """Instead of a look into a table that has no entries of that kind under that key, or instead
+    of a word to its policy."""
 
 
 def _kind_of(tail: bytes) -> Kind:

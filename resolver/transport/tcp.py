@@ -15,6 +15,7 @@ from typing import Final, cast
 from weakref import WeakSet
 
 from resolver.model.codes import OpCode
+from resolver.transport.admission import client_of
 from resolver.transport.door import Service
 from resolver.transport.elsewhere import TCP, Elsewhere, adopt, is_for_the_first
 from resolver.transport.rpc import Control, ControlConnection
@@ -117,6 +118,8 @@ class Connection(asyncio.Protocol):
         self._aborting: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
         self._leaving: bytes | None = None
+        self._asked = 0
+        self._in_debt: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop when a client connects."""
@@ -126,6 +129,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._client = Client("tcp", host, port, connection=self)
         door, limits = self._door, self._door.limits
+        if door.service.admission.known is not None:
+            door.service.admission.known.seen(host, time.monotonic())
         door.connections.add(self)
         door.per_client[host] += 1
         if (
@@ -142,8 +147,9 @@ class Connection(asyncio.Protocol):
         door.per_client[self._client.host] -= 1
         if not door.per_client[self._client.host]:
             del door.per_client[self._client.host]
-        if self._aborting is not None:
-            self._aborting.cancel()
+        for timer in (self._aborting, self._in_debt):
+            if timer is not None:
+                timer.cancel()
         self._replies.clear()
         self._waiting = 0
         self._transport = None
@@ -185,6 +191,8 @@ class Connection(asyncio.Protocol):
             self._end()
             return
         frames.hold(data[end:])
+        if self._door.service.admission.requests is not None:
+            self._charge(now)
         if answered or end > at or self._begun_at is None:
             self._begun_at = now if frames.buffered else None
         self._flush()
@@ -252,6 +260,7 @@ class Connection(asyncio.Protocol):
                 if replies:
                     self._replies.append(replies)
                     self._waiting += len(replies)
+                    self._asked += len(replies)
                     ready.sent(len(replies), time.perf_counter() - started)
             end = frame_end(octets, at)
             if not end:
@@ -293,6 +302,23 @@ class Connection(asyncio.Protocol):
             outcome if isinstance(outcome, list) else asyncio.ensure_future(outcome)
         )
         self._waiting += 1
+        self._asked += 1
+
+    def _charge(self, now: float) -> None:
+        """Read no more for as long as it takes until the client may ask as much as it has."""
+        buckets = self._door.service.admission.requests
+        asked, self._asked = self._asked, 0
+        if buckets is None or self._in_debt is not None:
+            return
+        wait = buckets.owe(client_of(self._client.host), now, asked)
+        if wait > 0:
+            self._door.service.shed("rate")
+            self._in_debt = asyncio.get_running_loop().call_later(wait, self._out_of_debt)
+            self._regulate()
+
+    def _out_of_debt(self) -> None:
+        self._in_debt = None
+        self._regulate()
 
     def _resolved(self, future: asyncio.Future[list[bytes]]) -> None:
         self._waited_for = None
@@ -340,7 +366,12 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        wanted = self._writable and not self._ending and self._waiting < MAX_PENDING
+        wanted = (
+            self._writable
+            and not self._ending
+            and self._waiting < MAX_PENDING
+            and self._in_debt is None
+        )
         if wanted and not self._reading:
             transport.resume_reading()
             if self._begun_at is not None:

@@ -1,29 +1,38 @@
 """The UDP door: datagrams of at most 512 octets, long messages in fragments (docs/protocol.md §1).
 
 Rules: datagrams are taken from the socket in batches. Those with a ready answer are answered
-together (``resolver.transport.ready``), all others one by one: an answer that is there at once is
-sent at once, without a task; one that has to be resolved first gets a task, of which there are at
-most ``UdpLimits.pending``. Nothing a client sends makes the door raise.
+together (``resolver.transport.ready``) and wait for no others: the rest stands in a queue, of which
+a little is done between two looks at the socket. So a flood of questions that take work does not
+hold up those that take none. When the queue is full, the answer is "too busy" (code 3) at once; who
+has stood in it longer than clients wait is not answered any more. An answer that is there at once
+is sent without a task; one that has to be resolved first gets a task, of which there are at most
+``UdpLimits.pending``. Nothing a client sends makes the door raise.
 """
 
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Coroutine
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
 from resolver.model.errors import WireError
+from resolver.transport.admission import AMPLIFICATION, client_of
 from resolver.transport.batches import BATCH, STARTS, Address, Datagrams, datagrams
 from resolver.transport.door import Service
 from resolver.transport.elsewhere import Elsewhere, is_for_the_first
 from resolver.transport.ready import slots
 from resolver.wire.answer import Client
-from resolver.wire.envelope import MAX_DATAGRAM
+from resolver.wire.busy import busy_reply
+from resolver.wire.envelope import MAX_DATAGRAM, TRUNCATED
 from resolver.wire.fragments import FRAGMENT_LIFETIME_S, Reassembler, fragment
 
 MAX_BATCHES: Final = 8
 """Taken before others get their turn."""
+
+AT_A_TIME: Final = 16
+"""Requests that take work, done before the socket is looked at again."""
 
 SLOTS: Final = slots(STARTS)
 
@@ -34,11 +43,16 @@ class UdpLimits:
 
     Attributes:
         pending: requests that wait for an answer at a time.
+        waiting: requests that wait to be looked at.
+        patience_s: seconds after which nobody waits for the answer to them; clients ask again
+            after half a second to two.
         fragment_s: seconds the fragments of a message may be apart.
         tick_s: seconds between two looks at what is incomplete for too long.
     """
 
     pending: int = 10_000
+    waiting: int = 2_000
+    patience_s: float = 1.5
     fragment_s: float = FRAGMENT_LIFETIME_S
     tick_s: float = 1.0
 
@@ -67,6 +81,8 @@ class UdpDoor:
         self._socket: Final = sock
         self._limits: Final = limits
         self._through: Final = through
+        self._waiting: Final[deque[tuple[bytes, Address, float]]] = deque()
+        self._admission: Final = service.admission
         self._reassembler: Final = Reassembler(timeout=limits.fragment_s)
         self._dropped = 0
         self._pending: Final[set[asyncio.Task[None]]] = set()
@@ -75,8 +91,10 @@ class UdpDoor:
         self._timer = self._loop.call_later(limits.tick_s, self._tick)
 
     async def close(self) -> None:
-        """Finish what is pending, then close the socket."""
+        """Finish what is waiting and pending, then close the socket."""
         self._timer.cancel()
+        while self._waiting:
+            self._work()
         await asyncio.gather(*self._pending, return_exceptions=True)
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
@@ -90,21 +108,75 @@ class UdpDoor:
             count = through.receive()
             if not count:
                 return
-            missed: list[int] | range = range(count)
-            if ready is not None:
-                replies, missed = ready.datagrams(
-                    through.octets, through.sizes, SLOTS, time.monotonic(), int(time.time())
-                )
-                if replies:
-                    for _ in range(through.reply(replies, missed)):
-                        self._service.rejected("udp", "unsent")
-                    ready.sent(len(replies), time.perf_counter() - started)
+            now, unix_now = time.monotonic(), int(time.time())
             octets, sizes = through.octets, through.sizes
+            refused = self._refused(count, now) if self._admission.requests is not None else ()
+            for number in refused:
+                sizes[number] = 0
+            missed: Sequence[int] = range(count)
+            if ready is not None:
+                replies, missed = ready.datagrams(octets, sizes, SLOTS, now, unix_now)
+                if replies:
+                    self._reply(replies, missed, now)
+                    ready.sent(len(replies), time.perf_counter() - started)
             for number in missed:
-                at = STARTS[number]
-                self._received(octets[at : at + sizes[number]], through.sender(number))
+                if number not in refused:
+                    at = STARTS[number]
+                    self._queue(octets[at : at + sizes[number]], through.sender(number), now)
             if count < BATCH:
                 return
+
+    def _reply(self, replies: list[bytes], missed: Sequence[int], now: float) -> None:
+        """Send the replies to a batch but for those that were missed."""
+        through = self._through
+        if self._admission.known is not None:
+            passed, octets, sizes = set(missed), through.octets, through.sizes
+            numbers = [n for n in range(len(sizes)) if n not in passed]
+            for place, number in enumerate(numbers):
+                request = octets[STARTS[number] :][: sizes[number]]
+                host = through.sender(number)[0]
+                replies[place] = self._believable(replies[place], len(request), host, now)
+        for _ in range(through.reply(replies, missed)):
+            self._service.rejected("udp", "unsent")
+
+    def _refused(self, count: int, now: float) -> Set[int]:
+        """The numbers of the datagrams whose senders ask too much; they get no answer, as their
+        addresses may be somebody else's."""
+        buckets = self._admission.requests
+        assert buckets is not None
+        refused = {
+            number
+            for number in range(count)
+            if not buckets.take(client_of(self._through.sender(number)[0]), now)
+        }
+        for _ in refused:
+            self._service.shed("rate")
+        return refused
+
+    def _queue(self, data: bytes, addr: Address, now: float) -> None:
+        """Answer a datagram that takes some work, now if it is one of a few, else in its turn."""
+        waiting = self._waiting
+        if len(waiting) >= self._limits.waiting:
+            self._service.shed("overload")
+            reply = busy_reply(data, int(time.time()))
+            if reply is not None:
+                self._send([reply], addr, len(data))
+            return
+        waiting.append((data, addr, now))
+        if len(waiting) == 1:
+            self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        """Do some of what is waiting."""
+        waiting, now = self._waiting, time.monotonic()
+        for _ in range(min(AT_A_TIME, len(waiting))):
+            data, addr, came_at = waiting.popleft()
+            if now - came_at > self._limits.patience_s:
+                self._service.shed("late")
+            else:
+                self._received(data, addr)
+        if waiting:
+            self._loop.call_soon(self._work)
 
     def _received(self, data: bytes, addr: Address) -> None:
         """One datagram that has no ready answer."""
@@ -130,27 +202,42 @@ class UdpDoor:
         """Answer one whole message, whichever process received it."""
         outcome = self._service.receive(message, Client("udp", addr[0], addr[1]))
         if isinstance(outcome, list):
-            self._send(outcome, addr)
+            self._send(outcome, addr, len(message))
         elif len(self._pending) >= self._limits.pending:
             self._service.rejected("udp", "overload")
             if isinstance(outcome, Coroutine):
                 outcome.close()
         else:
-            task = self._loop.create_task(self._send_later(outcome, addr))
+            task = self._loop.create_task(self._send_later(outcome, addr, len(message)))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
 
-    async def _send_later(self, outcome: Awaitable[list[bytes]], addr: Address) -> None:
-        self._send(await outcome, addr)
+    async def _send_later(self, outcome: Awaitable[list[bytes]], addr: Address, asked: int) -> None:
+        self._send(await outcome, addr, asked)
 
-    def _send(self, messages: list[bytes], addr: Address) -> None:
+    def _send(self, messages: list[bytes], addr: Address, asked: int) -> None:
+        """Send replies to a request of ``asked`` octets."""
+        now = time.monotonic()
         try:
             for message in messages:
-                for datagram in fragment(message):
+                believable = self._believable(message, asked, addr[0], now)
+                datagrams = [believable] if believable is not message else fragment(message)
+                for datagram in datagrams:
                     self._socket.sendto(datagram, addr)
         except OSError:
             # The socket's buffer is full, or whoever asked is not there any more; they ask again.
             self._service.rejected("udp", "unsent")
+
+    def _believable(self, message: bytes, asked: int, host: str, now: float) -> bytes:
+        """``message``, or only its beginning if it is long and the client may have lied about its
+        address: then it learns that there is more, and asks over TCP."""
+        known = self._admission.known
+        if known is None or len(message) <= AMPLIFICATION * asked or known.knows(host, now):
+            return message
+        self._service.shed("unconfirmed")
+        cut = bytearray(message[: min(AMPLIFICATION * asked, MAX_DATAGRAM)])
+        cut[2] |= TRUNCATED
+        return bytes(cut)
 
     def _tick(self) -> None:
         """Count the messages that were given up, by now or on the way."""

@@ -18,7 +18,9 @@ MAX_MESSAGE: Final = 262_144
 _LAYOUT: Final = Struct(">BBBBIIII")
 _COMPRESSED: Final = 0x80
 _ENCRYPTED: Final = 0x40
-_TRUNCATED: Final = 0x20
+TRUNCATED: Final = 0x20
+"""In the flag octet: there is more than this datagram."""
+
 _SUGGESTED_MAJOR: Final = 0x03
 
 
@@ -76,7 +78,7 @@ def decode_envelope(octets: bytes, offset: int = 0) -> Envelope:
         length,
         bool(flags & _COMPRESSED),
         bool(flags & _ENCRYPTED),
-        bool(flags & _TRUNCATED),
+        bool(flags & TRUNCATED),
         flags & 0x1C,
     )
 
@@ -93,7 +95,7 @@ def encode_envelope(envelope: Envelope, length: int | None = None) -> bytes:
     if envelope.encrypted:
         flags |= _ENCRYPTED
     if envelope.truncated:
-        flags |= _TRUNCATED
+        flags |= TRUNCATED
     try:
         return _LAYOUT.pack(
             *envelope.version,

@@ -226,6 +226,22 @@ class ValueList(Sequence[HandleValue]):
 EMPTY: Final = ValueList.of(())
 
 
+def all_public(octets: bytes) -> bool:
+    """Whether everybody may read every value of an encoded list that is known to be sound."""
+    length_at = _COUNT.unpack_from
+    at = 4
+    for _ in range(length_at(octets, 0)[0]):
+        if not octets[at + 13] & Permission.PUBLIC_READ:
+            return False
+        at += 18 + length_at(octets, at + 14)[0]
+        at += 4 + length_at(octets, at)[0]
+        references = length_at(octets, at)[0]
+        at += 4
+        for _ in range(references):
+            at += 8 + length_at(octets, at)[0]
+    return True
+
+
 def encode_value(value: HandleValue) -> bytes:
     """One value as it travels.
 

@@ -8,7 +8,7 @@ name fixed ports; between a test and a node they travel through real sockets.
 import asyncio
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from resolver.model.codes import OpCode
-from resolver.model.errors import UpstreamTimeout
+from resolver.model.errors import UpstreamError, UpstreamTimeout
 from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.node.node import Node
@@ -107,8 +107,11 @@ class RecordedNetwork:
             if node.records:
                 state.store.put_many(_records(node.records))
 
-    async def exchange(self, ask: Ask) -> Reply:
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> None:
         """Carry a question from one node to another."""
+        asyncio.get_running_loop().call_soon(lambda: heard(self._exchanged(ask)))
+
+    def _exchanged(self, ask: Ask) -> Reply | UpstreamError:
         (port,) = {interface.port for interface in ask.site.servers[0].interfaces} & set(NODES)
         request = Message(
             envelope=Envelope(),
@@ -120,7 +123,7 @@ class RecordedNetwork:
         client = Client(transport="tcp", host="127.0.0.1", port=1)
         replies = self._services[port].receive(encode_message(request), client)
         if not isinstance(replies, list):
-            raise UpstreamTimeout(f"the node recorded at {port} asks others in turn")
+            return UpstreamTimeout(f"the node recorded at {port} asks others in turn")
         return Reply(decode_message(replies[0]), f"127.0.0.1:{port}", "tcp", 0.0)
 
     async def _start(self, recorded: int, node: Recorded, key: NetworkKey, file: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_store_that_cannot_do_it_says_so(network: MemoryNetwork):
     assert reply.response_code == ResponseCode.ERROR
     assert reply.body == ErrorAnswer("a store in memory cannot be backed up")
 
-    def refuse(kind: str, changed: object) -> None:
+    def refuse(kind: str, changed: object, **_) -> None:
         raise StoreError("the disk is full")
 
     network.states["works"].store.put_documents = refuse  # type: ignore[method-assign]

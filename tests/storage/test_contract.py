@@ -17,6 +17,7 @@ from resolver.model.handle import fold
 from resolver.model.value import HandleValue
 from resolver.storage import BACKENDS, Record, RecordStore, open_store
 from resolver.storage.base import MAX_RECORD_OCTETS, Change
+from resolver.storage.layout import fold_octets
 from resolver.wire.values import ValueList
 
 PARTS = {"generation", "base", "layout", "ledger", "lmdb_ledger", "transfer"}
@@ -323,3 +324,12 @@ def test_a_change_that_cannot_be_stored_stops_all(store: RecordStore) -> None:
     with pytest.raises(StoreError, match="at most 2048"):
         store.apply([Change("88.901.1/a", None, values("a")), too_long], NOW)
     assert store.count() == 0
+
+
+@pytest.mark.parametrize("handle", ["1/a", "1/ä", "1/" + "x" * 600])
+def test_octets_by_folded_octets(store: RecordStore, handle: str) -> None:
+    folded = fold_octets(handle)
+    assert store.find(folded) is None
+    store.put_many([(handle, values())])
+    assert store.find(folded) == values().octets
+    assert store.find(b"") is None

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
+from resolver.transport.admission import Admission
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
@@ -66,6 +67,8 @@ class Echo:
     control: Control | None = None
 
     def __init__(self) -> None:
+        self.admission = Admission()
+        self.sheddings: asyncio.Queue[str] = asyncio.Queue()
         self.arrivals: asyncio.Queue[tuple[int, Client]] = asyncio.Queue()
         self.rejections: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self.octets = 0
@@ -93,6 +96,14 @@ class Echo:
     def ready(self, transport: str) -> Ready | None:
         """None: everything is echoed."""
         return None
+
+    async def shed_next(self) -> str:
+        """Why the next thing was turned away, once it is."""
+        return await self.sheddings.get()
+
+    def shed(self, reason: str) -> None:
+        """Remember why the door turned something away."""
+        self.sheddings.put_nowait(reason)
 
     def http_ready(self) -> HttpReady | None:
         """None."""

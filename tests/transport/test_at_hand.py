@@ -58,7 +58,7 @@ def at_hand(state: NodeState) -> AtHand:
         state.own,
         state.records.entries,
         record=state.public_record,
-        generation=state.store.generation,
+        refresh=state.refresh,
         prefixes=state.prefixes,
         counters=state.counters,
     )

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver.cache import EntryTable
+from resolver.cache.policies import POLICIES
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.value import HandleValue, Permission
 from resolver.node.endpoint import Endpoint, Replied
@@ -305,6 +306,23 @@ def test_own_records_are_looked_at_again_now_and_then() -> None:
     assert next(iter(own.table.values())) != first
 
 
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_an_own_record_is_kept_when_it_is_asked_for_again(policy: str) -> None:
+    tree = network()
+    state = tree.states["works"]
+    state.own = EntryTable(1 << 20, policy)
+    handles = [f"88.901.1/{number:04d}" for number in range(20)]
+    state.store.put_many([(h, ValueList.of([text_value(1, "URL", h)])) for h in handles])
+    both = Both(tree, "works")
+    both.slow(request(handles[0]))
+    found = []
+    for kept in (1, 20, 20):
+        found.append(both.fast(*map(request, handles)))
+        assert len(state.own) == kept
+    made = [both.slow(request(handle)) for handle in handles]
+    assert found == [made] * 3
+
+
 def test_what_is_cached_expires() -> None:
     both = Both(network(), "recursive")
     for _ in range(2):
@@ -392,13 +410,20 @@ def test_answers_are_counted() -> None:
         assert state.prefixes.names[state.prefixes.known(HELD)] == "88.901.1"
 
 
-def test_a_full_table_gives_no_answers_and_takes_no_room() -> None:
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_a_table_without_room(policy: str) -> None:
     tree = network()
-    tree.states["works"].own = EntryTable(10, "lru")
+    table = tree.states["works"].own = EntryTable(400, policy)
     both = Both(tree, "works")
-    for _ in range(2):
+    both.slow(request("88.901.1/MOTOR"))
+    first = len(table)
+    for _ in range(3):
+        assert both.fast(request("88.901.1/zähler")) in (
+            [None],
+            [both.slow(request("88.901.1/zähler"))],
+        )
         assert both.fast(request()) in ([None], [both.slow(request())])
-    assert len(tree.states["works"].own) == 0
+    assert len(table) == first <= 1
 
 
 def test_values_of_any_size() -> None:

@@ -1,9 +1,11 @@
 """Lists of values: what is found without decoding them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from resolver.model.value import HandleValue
-from resolver.wire.values import ValueList
+from resolver.model.value import HandleValue, Reference
+from resolver.wire.values import ValueList, all_public
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,23 @@ def test_stamped() -> None:
     assert [value.timestamp for value in stamped] == [1_700_000_000] * 2
     assert [value.index for value in stamped] == [3, 1]
     assert [value.timestamp for value in values] == [5, 5]
+
+
+@given(
+    st.lists(
+        st.builds(
+            HandleValue,
+            index=st.integers(1, 9),
+            type=st.text(max_size=3),
+            data=st.binary(max_size=4),
+            permissions=st.integers(0, 15),
+            references=st.lists(st.builds(Reference, st.text(max_size=3), st.integers(1, 9))).map(
+                tuple
+            ),
+        ),
+        max_size=5,
+    )
+)
+def test_all_public(listed: list[HandleValue]) -> None:
+    values = ValueList.of(listed)
+    assert all_public(values.octets) is not values.restricted
