@@ -17,7 +17,7 @@ particular, an entry there is the answer, as long as these rules are kept:
 Python takes longer than all that is done to one identifier here, 0.5 µs.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple, cast
@@ -148,22 +148,27 @@ class AtHand:
             return Found([], 0)
         tick = self.begin(now)
         keys = _keys_of(handles)
-        values: list[bytes | None] = [None] * len(keys)
-        if len(self._own):
-            values = self._fresh(self._own, keys, tick)
-        if None not in values:
-            return Found(values, 0)
-        missing = [number for number, octets in enumerate(values) if octets is None]
-        cached = 0
-        if len(self._cached):
-            found = self._fresh(self._cached, [keys[number] for number in missing], tick)
-            for number, octets in zip(missing, found, strict=True):
-                values[number] = octets
-            cached = len(found) - found.count(None)
-            missing = [number for number in missing if values[number] is None]
-        for number in missing:
-            values[number] = self._fetched(keys[number], tick)
+        # Most nodes have records of their own, or cached ones, and seldom both.
+        if not len(self._own):
+            values = self._fresh(self._cached, keys, tick)
+            cached = len(values) - values.count(None)
+        else:
+            values, cached = self._fresh(self._own, keys, tick), 0
+            if len(self._cached) and None in values:
+                cached = self._fill(values, keys, tick)
+        if None in values:
+            for number, octets in enumerate(values):
+                if octets is None:
+                    values[number] = self._fetched(keys[number], tick)
         return Found(values, cached)
+
+    def _fill(self, values: list[bytes | None], keys: list[bytes], tick: bytes) -> int:
+        """Fill the gaps in ``values`` from the cache; how many were filled."""
+        missing = [number for number, octets in enumerate(values) if octets is None]
+        found = self._fresh(self._cached, [keys[number] for number in missing], tick)
+        for number, octets in zip(missing, found, strict=True):
+            values[number] = octets
+        return len(found) - found.count(None)
 
     def _fresh(self, table: EntryTable, keys: list[bytes], tick: bytes) -> list[bytes | None]:
         """The values of the entries of a table that may be given at a moment.
@@ -181,13 +186,20 @@ class AtHand:
             None if entry is None else entry[len(key) : -len(END)]
             for entry, key in zip(entries, keys, strict=True)
         ]
-        used = table.used
-        for entry in good:
-            used(entry)
-        answered = self.prefixes.answered
-        for number, count in Counter(map(_NUMBER, good)).items():
-            answered[int.from_bytes(number, "big")] += count
+        deque(map(table.used, good), maxlen=0)
+        self._count(good)
         return values
+
+    def _count(self, entries: list[bytes]) -> None:
+        """Count entries that were given to somebody, by prefix; most batches are of one."""
+        answered = self.prefixes.answered
+        numbers = b"".join(map(_NUMBER, entries))
+        first = numbers[:2]
+        if numbers == first * len(entries):
+            answered[int.from_bytes(first, "big")] += len(entries)
+            return
+        for number, count in Counter(map(_NUMBER, entries)).items():
+            answered[int.from_bytes(number, "big")] += count
 
     def _fetched(self, key: bytes, tick: bytes) -> bytes | None:
         """The values of an own record that is not in its table. It is put there when it is asked

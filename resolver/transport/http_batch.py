@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
@@ -31,7 +31,7 @@ MAX_HANDLES: Final = 10_000
 """Of one request."""
 
 MAX_BODY: Final = 4 << 20
-PART: Final = 1_000
+PART: Final = 2_000
 """Handles that are looked up and written together."""
 
 MAX_ASKED: Final = 256
@@ -100,19 +100,29 @@ class Batches:
         """
         handles = batch.handles[start : start + PART]
         items = self._at_hand(handles, batch, format_)
+        if None in items:
+            await self._ask(handles, items, batch, format_, request)
+        return cast(list[bytes], items)
+
+    async def _ask(
+        self,
+        handles: Sequence[bytes],
+        items: list[bytes | None],
+        batch: Batch,
+        format_: BatchFormat,
+        request: web.Request,
+    ) -> None:
+        """Put what the node says into the places of ``items`` that are empty."""
         client = client_of(request)
         waiting: deque[tuple[int, asyncio.Future[Answer]]] = deque()
-        asked = 0
-        for number, handle in enumerate(handles):
-            if items[number] is not None:
-                continue
+        missing = [number for number, item in enumerate(items) if item is None]
+        for asked, number in enumerate(missing):
             if asked % TURN == 0:
                 await asyncio.sleep(0)
                 _still_there(request)
-            asked += 1
-            outcome = self._answer(handle, batch, client)
+            outcome = self._answer(handles[number], batch, client)
             if isinstance(outcome, Answer):
-                items[number] = format_.item(handle, outcome)
+                items[number] = format_.item(handles[number], outcome)
                 continue
             waiting.append((number, asyncio.ensure_future(outcome)))
             if len(waiting) >= MAX_ASKED:
@@ -121,7 +131,6 @@ class Batches:
                 _still_there(request)
         for number, answer in waiting:
             items[number] = format_.item(handles[number], await answer)
-        return [item for item in items if item is not None]
 
     def _at_hand(
         self, handles: Sequence[bytes], batch: Batch, format_: BatchFormat
