@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help up down status test test-fast chaos-kill lint format docs bench-peers bench-paths \
-	bench-cold bench-flood bench-cachelab lock clean
+	bench-cold bench-flood bench-cachelab bench-registrations bench-store lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +25,7 @@ LOCK_READY := $(LOCK_VENV)/.ready
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) \
-		| while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+		| while IFS='|' read -r name text; do printf '  make %-19s %s\n' "$$name" "$$text"; done
 
 # ---------------------------------------------------------------- the network
 
@@ -79,6 +79,12 @@ bench-cachelab: $(DEV_READY) ## the eviction policies over traces: hits, memory,
 
 bench-flood: $(DEV_READY) ## ten million names that do not exist; takes a while
 	@$(BIN)/python -m bench.flood
+
+bench-registrations: $(DEV_READY) ## durable registrations a second, LMDB alone beside them
+	@$(BIN)/python -m bench.registrations
+
+bench-store: $(DEV_READY) ## 10 million records: import, size, start, latency; LMDB alone beside it
+	@$(BIN)/python -m bench.store
 
 # ---------------------------------------------------------------- the environment
 

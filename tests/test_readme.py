@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,11 +99,42 @@ def test_python_examples_run(document: str, wuhan_network, tmp_path: Path, monke
             continue
         code = code.replace("127.0.0.1:3641", recursive.server)
         code = code.replace("http://127.0.0.1:8001", recursive.http_url)
-        enterprise = wuhan_network.node("88.901.1")
-        code = code.replace("http://127.0.0.1:8201", enterprise.http_url)
+        url = wuhan_network.node("88.901.1").http_url
+        code = code.replace("http://127.0.0.1:8201", url)
+        code = code.replace("https://127.0.0.1:8201", url.replace("http:", "https:"))
+        code = code.replace(".wuhan/", f"{wuhan_network.data}/")
         if code.startswith("def test_"):
             code += f"\n\n{code.split('(')[0].removeprefix('def ')}(wuhan_network)\n"
         exec(compile(code, document, "exec"), {"wuhan_network": wuhan_network})
+
+
+@pytest.mark.slow
+def test_the_readme_s_registrations_go_through(wuhan_network, tmp_path: Path):
+    """What a reader types below "Register an identifier" and "Registering", in that order."""
+    begin = ("$ wuhan register", "$ echo", "$ wuhan keys")
+    typed = [
+        line.removeprefix("$ ")
+        for language, block in blocks("README.md")
+        if language == "console" and block.startswith(begin)
+        for line in block.splitlines()
+        if line != "$ wuhan down"
+    ]
+    assert len(typed) > 12
+    command = f'wuhan() {{ {shlex.quote(sys.executable)} -m resolver.cli.main "$@"; }}\n'
+    for line in typed:
+        done = subprocess.run(
+            ["bash", "-c", command + line],
+            cwd=tmp_path,
+            env=wuhan_network.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+    exported = (tmp_path / "records.jsonl").read_text(encoding="utf-8")
+    assert "88.901.1/valve-1" in exported
+    assert "88.901.1/pump-7" not in exported
 
 
 def test_both_readmes_show_the_same_code():

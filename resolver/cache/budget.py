@@ -69,6 +69,10 @@ class BudgetCache(Generic[V]):
         self._policy.added(key)
         self._bytes += cost
 
+    def values(self, now: float) -> list[V]:
+        """The values that have not expired at ``now``."""
+        return [value for value, expires_at, _ in self._entries.values() if expires_at > now]
+
     def discard(self, key: Hashable) -> None:
         """Drop ``key`` if it is there."""
         entry = self._entries.pop(key, None)

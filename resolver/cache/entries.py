@@ -81,6 +81,11 @@ def fits(key: bytes) -> bool:
     return len(key) < _SELECTION
 
 
+def is_record(entry: bytes) -> bool:
+    """Whether an entry is a whole record, and no selection."""
+    return not _HEAD.unpack_from(entry)[3] & _SELECTION
+
+
 def key_of(entry: bytes) -> bytes:
     """The key under which ``entry`` stands in its table."""
     length = _HEAD.unpack_from(entry)[3]

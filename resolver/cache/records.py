@@ -16,6 +16,7 @@ indexes is made from it; so a second question about another value of the same id
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Final
 from zlib import crc32
 
@@ -34,7 +35,7 @@ from resolver.cache.entries import (
 from resolver.cache.prefixes import PrefixNumbers
 from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold
-from resolver.wire.cursor import encode_text
+from resolver.wire.cursor import decode_text, encode_text
 from resolver.wire.values import ValueList
 
 NEGATIVE_CODES: Final = frozenset({ResponseCode.HANDLE_NOT_FOUND, ResponseCode.VALUES_NOT_FOUND})
@@ -130,16 +131,17 @@ class RecordCache:
         self._negatives: Final[BudgetCache[tuple[int, str, float]]] = BudgetCache(small, policy)
         self._failures: Final[BudgetCache[tuple[int, str, float]]] = BudgetCache(small, policy)
 
-    def get(self, handle: str, now: float) -> CachedRecord | None:
+    def get(self, handle: str, now: float, *, quietly: bool = False) -> CachedRecord | None:
         """What is known about ``handle``, in any ASCII case, at ``now``.
 
-        An entry that is due says so once.
+        An entry that is due says so once; and what is asked for stays longer than what is not,
+        unless somebody only looks, ``quietly``.
         """
         folded = fold(handle)
         key = record_key(encode_text(folded))
         entry = self.entries.table.get(key)
         if entry is not None:
-            found = self._positive(key, entry, folded, now)
+            found = self._positive(key, entry, folded, now, quietly=quietly)
             if found is not None:
                 return found
         for cache in (self._negatives, self._failures):
@@ -172,6 +174,45 @@ class RecordCache:
         self._negatives.discard(folded)
         self._failures.discard(folded)
 
+    def put_entry(self, folded: bytes, values: bytes, fresh: float, expires: float) -> None:
+        """Keep what was kept before: encoded values under the octets of a folded handle, fresh
+        until one moment and holding until another; what is there already stays.
+
+        Raises:
+            ValueError: nothing can have that name, or the moments are beyond all bounds.
+        """
+        key = record_key(folded)
+        moments = tick_of(fresh), tick_of(expires)
+        if not fits(key) or not folded or not all(0 <= moment < 1 << 32 for moment in moments):
+            raise ValueError("no entry")
+        if key not in self.entries.table:
+            number = self.prefixes.number(decode_text(folded))
+            self.entries.put(key, pack_entry(*moments, number, key, values))
+
+    def forget(self, handle: str) -> int:
+        """Forget all that is known about ``handle``; how many entries that were."""
+        folded = fold(handle)
+        octets = encode_text(folded)
+        # Selections stand under the handle and what followed it in the request.
+        keys = [key for key in self.entries.table if key.startswith(octets + b"\0")]
+        for key in keys:
+            self.entries.discard(key)
+        negative = self._negatives.get(folded, -inf) is not None
+        for cache in (self._negatives, self._failures):
+            cache.discard(folded)
+        return len(keys) + negative
+
+    def forget_prefix(self, prefix: str) -> int:
+        """Forget all that is known about the identifiers of ``prefix``."""
+        octets = encode_text(fold(prefix)) + b"/"
+        keys = [key for key in self.entries.table if key.startswith(octets)]
+        for key in keys:
+            self.entries.discard(key)
+        # These live for moments, and are few.
+        self._negatives.clear()
+        self._failures.clear()
+        return len(keys)
+
     def put_negative(self, handle: str, code: int, message: str, *, now: float) -> None:
         """``handle`` has no record (100) or no public value (200): keep that."""
         if code in NEGATIVE_CODES:
@@ -202,7 +243,9 @@ class RecordCache:
         """What there is of negative answers now."""
         return self._negatives.statistics()
 
-    def _positive(self, key: bytes, entry: bytes, folded: str, now: float) -> CachedRecord | None:
+    def _positive(
+        self, key: bytes, entry: bytes, folded: str, now: float, *, quietly: bool
+    ) -> CachedRecord | None:
         tick = tick_of(now)
         fresh, expires = moments_of(entry)
         state = State.FRESH
@@ -216,9 +259,11 @@ class RecordCache:
                 state = State.HELD
         elif 0 < fresh <= tick:
             state, fresh = State.DUE, expires
-            entry = with_fresh(entry, fresh)
-            self.entries.put(key, entry)
-        self.entries.used(entry)
+            if not quietly:
+                entry = with_fresh(entry, fresh)
+                self.entries.put(key, entry)
+        if not quietly:
+            self.entries.used(entry)
         values = ValueList.parse(values_of(entry))
         return CachedRecord(
             ResponseCode.SUCCESS, values, "", expires * TICK_S, state, fresh * TICK_S

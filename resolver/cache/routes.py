@@ -106,6 +106,10 @@ class RouteCache:
             self._cache.put(kept.prefix, kept, size=size, expires_at=kept.expires_at)
         return kept
 
+    def known(self, now: float) -> list[Route]:
+        """The routes that are cached."""
+        return self._cache.values(now)
+
     def forget(self, prefix: str) -> None:
         """Forget what is cached of ``prefix``."""
         self._cache.discard(fold(prefix))

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "prefix": ("resolver.cli.prefix:prefix", "Apply for prefixes, approve or reject, list them."),
     "keys": ("resolver.cli.keys:keys", "Make keys for administrators."),
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
+    "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }

@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
@@ -93,17 +93,21 @@ def table(
         click.echo(" " * indent + line.rstrip())
 
 
+class Advance(Protocol):
+    """Adds to what is done."""
+
+    def __call__(self, number: int, total: int | None = None) -> None:
+        """``total`` is how many there will be, where that was not known or has changed."""
+
+
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None = None) -> Iterator[Advance]:
     """Show how far something is, on stderr: a bar with rate and remaining time on a terminal, one
     line at the end otherwise.
 
     Args:
         what: what is counted, such as ``records imported``.
         total: how many there will be, if known.
-
-    Yields:
-        A function that adds to the count.
     """
     if sys.stderr.isatty():
         with _bar(what, total) as advance:
@@ -111,7 +115,8 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         return
     started, done = time.monotonic(), 0
 
-    def advance_silently(number: int) -> None:
+    def advance_silently(number: int, total: int | None = None) -> None:
+        del total
         nonlocal done
         done += number
 
@@ -124,7 +129,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
 
 
 @contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def _bar(what: str, total: int | None) -> Iterator[Advance]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -137,12 +142,18 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:,.0f}/s" if total is None else "{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(stderr=True)) as shown:
-        task = shown.add_task(what, total=total)
-        yield lambda number: shown.advance(task, number)
+        task = shown.add_task(what, total=total, rate="")
+
+        def advance(number: int, total: int | None = None) -> None:
+            speed = shown.tasks[0].speed
+            rate = "" if speed is None else f"{speed:,.0f}/s"
+            shown.update(task, advance=number, total=total, rate=rate)
+
+        yield advance
 
 
 def _coloured(text: str, colour: str) -> str:

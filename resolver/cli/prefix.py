@@ -3,26 +3,22 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from resolver.cli import output
 from resolver.cli.keys import key_value
 from resolver.cli.options import data_option
+from resolver.cli.running import RunningNetwork
 from resolver.client import Client
 from resolver.client.address import parse_address
-from resolver.cluster.state import NetworkState, NodeState, data_paths, running_network
+from resolver.cluster.state import NodeState
 from resolver.model.address import format_address
-from resolver.model.errors import ConfigError, RefusedError
+from resolver.model.errors import ConfigError
 from resolver.model.handle import fold, is_under
 from resolver.model.text import printable
-from resolver.server.keys import load_or_make_key
-from resolver.upstream.control import CallError, ControlPeer
 from resolver.wire.typed import encode_site
-
-OPERATOR: Final = "operator"
-"""What the journal calls who uses this command."""
 
 
 @click.group()
@@ -122,17 +118,8 @@ def reject(wanted: str, reason: str, data: str) -> None:
     click.echo(f"{node.name} has rejected the application for {wanted}")
 
 
-class _Network:
-    """The running network, and how its nodes are called."""
-
-    def __init__(self, data: str) -> None:
-        paths = data_paths(data)
-        self.state: NetworkState = running_network(paths)
-        self._secret = load_or_make_key(paths.network_key).control_secret()
-
-    def of_role(self, role: str) -> list[NodeState]:
-        """The nodes of a tier."""
-        return [node for node in self.state.nodes if node.role == role]
+class _Network(RunningNetwork):
+    """A running network, and where prefixes belong in it."""
 
     def below(self, wanted: str) -> NodeState:
         """The node whose prefix is the nearest above ``wanted``."""
@@ -147,24 +134,6 @@ class _Network:
         if not above:
             raise ConfigError(f"{wanted} lies below no prefix of this network; see: wuhan status")
         return max(above, key=lambda node: len(node.prefix))
-
-    def call(self, node: NodeState, method: str, *params: Any) -> Any:
-        """The result of ``method`` at ``node``.
-
-        Raises:
-            RefusedError: the node says no.
-            UpstreamError: it does not answer.
-        """
-        return asyncio.run(self._call(node, method, params))
-
-    async def _call(self, node: NodeState, method: str, params: tuple[Any, ...]) -> Any:
-        peer = await ControlPeer.open(node.address, node.port, name=OPERATOR, secret=self._secret)
-        try:
-            return await peer.call(method, *params)
-        except CallError as error:
-            raise RefusedError(f"{node.name}: {error}") from None
-        finally:
-            await peer.close()
 
 
 async def _site_at(address: str) -> bytes:

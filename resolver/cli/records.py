@@ -1,4 +1,4 @@
-"""``wuhan import`` and ``wuhan export``: records as JSON Lines, into and out of the stores.
+"""``wuhan import`` and ``wuhan export``: records in files, into and out of the stores.
 
 Rules: the stores are files that several processes may use at once, so neither command needs the
 network to run, nor minds if it does; a running node answers with the new records at once. A store
@@ -9,36 +9,38 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
 import click
 
 from resolver.cli import output
+from resolver.cli.import_chunks import Everything, parsed_chunks
 from resolver.cli.options import data_option
-from resolver.cli.stores import Stores, config_option, topology_of
+from resolver.cli.stores import Places, Stores, config_option, topology_of
 from resolver.cluster.state import data_paths
 from resolver.model.errors import StoreError
 from resolver.model.text import printable
 from resolver.storage import NodeStore
+from resolver.storage.chunks import Parsed, Route
+from resolver.storage.forms import FORMS
 from resolver.storage.transfer import (
     ImportReport,
     LineError,
-    StoreFor,
-    export_lines,
-    import_routed,
-    read_lines,
+    import_parsed,
+)
+from resolver.storage.transfer import (
+    export_records as export,
 )
 
 SOME_FAILED: Final = 1
 """Exit code of an import that left lines out."""
 
 _SHOWN_ERRORS: Final = 100
-_REDRAW_LINES: Final = 256
-_COUNTED_OCTETS: Final = 1 << 20
+_REDRAW_RECORDS: Final = 256
 
 Command = Callable[..., Any]
 
@@ -70,30 +72,30 @@ def import_records(
     source: str | None,
     data: str,
 ) -> None:
-    """Put the records of JSON Lines files (`-` is standard input) into the nodes' stores.
+    """Put the records of files (`-` is standard input) into the nodes' stores.
 
-    Each line is a record as the HTTP API shows it: {"handle": "88.901.1/a", "values": [{"index":
-    1, "type": "URL", "data": "https://…"}]}. Every record goes to the node responsible for its
-    handle; an existing one is replaced. Lines that cannot be imported are told and left out.
+    A file is JSON Lines, each line a record as the HTTP API shows it: {"handle": "88.901.1/a",
+    "values": [{"index": 1, "type": "URL", "data": "https://…"}]}; or MessagePack, as `wuhan export
+    --format msgpack` writes it. Every record goes to the node responsible for its handle; an
+    existing one is replaced. Lines, or records, that cannot be imported are told and left out.
     """
     paths = data_paths(data)
     topology = topology_of(paths, source)
+    route: Route = Places(topology) if name is None else Everything(topology.node(name).name)
     reports: dict[str, ImportReport] = {}
     began = time.monotonic()
     with ExitStack() as opened:
         stores = Stores(topology, paths, opened)
-        store_for: StoreFor = stores.responsible_for
-        if name is not None:
-            store_for = partial(_always, stores.of(topology.node(name)))
         for file in files:
             complaints = _Complaints(file, error_file)
+            store_of = _noting(stores.named, f"import of {file}")
             with (
                 click.open_file(file, "rb") as stream,
-                output.progress(f"lines of {file}", _line_count(file)) as advance,
+                closing(parsed_chunks(cast("BinaryIO", stream), route)) as chunks,
+                output.progress(f"lines of {Path(file).name}") as advance,
             ):
-                lines = _counted(read_lines(cast("BinaryIO", stream)), advance)
-                noting = _noting(store_for, f"import of {file}")
-                reports[file] = import_routed(noting, lines, on_error=complaints.add)
+                told = _told(chunks, _size_of(file), advance)
+                reports[file] = import_parsed(store_of, told, on_error=complaints.add)
             complaints.show()
     _print_import(reports, time.monotonic() - began, as_json=as_json)
     if any(report.failed for report in reports.values()):
@@ -109,6 +111,13 @@ def import_records(
     help="Only the identifiers of this prefix; with a slash, those that start like this.",
 )
 @click.option(
+    "--format",
+    "form",
+    default="jsonl",
+    type=click.Choice(list(FORMS)),
+    help="JSON Lines, or MessagePack, which is quicker.",
+)
+@click.option(
     "--output",
     "target",
     default="-",
@@ -119,9 +128,9 @@ def import_records(
 @config_option
 @data_option
 def export_records(
-    name: str | None, prefix: str, target: str, source: str | None, data: str
+    name: str | None, prefix: str, form: str, target: str, source: str | None, data: str
 ) -> None:
-    """Write the records of the network, or of one node, as JSON Lines in the order of handles.
+    """Write the records of the network, or of one node, in the order of handles.
 
     `wuhan import` reads them.
     """
@@ -137,9 +146,10 @@ def export_records(
             if not chosen:
                 stores.of(topology.nodes[0])
         total = None if wanted else sum(store.count() for store in chosen)
-        lines = (line for store in chosen for line in export_lines(store, wanted))
         with output.progress("records exported", total) as advance:
-            _write(_counted(lines, advance), target)
+            chosen_form = FORMS[form]
+            parts = (part for store in chosen for part in export(store, chosen_form, wanted))
+            _write(chain([chosen_form.header], _counted(parts, advance)), target)
 
 
 class _Complaints:
@@ -171,48 +181,49 @@ class _Complaints:
             output.notice(f"{self._file}: {_number(self._more, 'more line')} left out{kept}")
 
 
-def _noting(store_for: StoreFor, text: str) -> StoreFor:
-    """``store_for`` that leaves a note in the journal of each store before anything goes there."""
-    noted: set[int] = set()
+def _noting(store_of: Callable[[str], NodeStore], text: str) -> Callable[[str], NodeStore]:
+    """``store_of`` that leaves a note in the journal of each store before anything goes there."""
+    noted: set[str] = set()
 
-    def noting(handle: str) -> NodeStore | None:
-        store = store_for(handle)
-        if store is not None and id(store) not in noted:
-            noted.add(id(store))
+    def noting(name: str) -> NodeStore:
+        store = store_of(name)
+        if name not in noted:
+            noted.add(name)
             store.note(text, "operator", int(time.time()))
         return store
 
     return noting
 
 
-def _always(store: NodeStore, handle: str) -> NodeStore:
-    """A ``StoreFor`` that knows one store."""
-    del handle
-    return store
+def _told(
+    chunks: Iterable[Parsed], size: int | None, advance: Callable[..., None]
+) -> Iterator[Parsed]:
+    """``chunks``, whose lines are counted; how many there will be is estimated from the file's
+    size in octets."""
+    octets = lines = 0
+    for chunk in chunks:
+        octets += chunk.octets
+        lines += chunk.numbered
+        advance(chunk.numbered, None if size is None else max(lines, size * lines // octets))
+        yield chunk
 
 
-def _counted(lines: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
-    """``lines``, counted in steps: telling of each would take longer than reading it."""
+def _size_of(file: str) -> int | None:
+    """Octets of a file; None of what has no size, as a pipe."""
+    path = Path(file)
+    return path.stat().st_size if path.is_file() else None
+
+
+def _counted(parts: Iterable[bytes], advance: Callable[..., None]) -> Iterator[bytes]:
+    """``parts``, counted in steps: telling of each would take longer than reading it."""
     untold = 0
-    for line in lines:
+    for part in parts:
         untold += 1
-        if untold == _REDRAW_LINES:
+        if untold == _REDRAW_RECORDS:
             advance(untold)
             untold = 0
-        yield line
+        yield part
     advance(untold)
-
-
-def _line_count(file: str) -> int | None:
-    """How many lines the file has; None where looking would consume it."""
-    path = Path(file)
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        count = 0
-        while chunk := stream.read(_COUNTED_OCTETS):
-            count += chunk.count(b"\n")
-        return count
 
 
 def _print_import(reports: dict[str, ImportReport], seconds: float, *, as_json: bool) -> None:
@@ -243,17 +254,17 @@ def _number(count: int, thing: str) -> str:
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
-def _write(lines: Iterable[bytes], target: str) -> None:
-    """Write ``lines``; a file gets its name when it is complete."""
+def _write(parts: Iterable[bytes], target: str) -> None:
+    """Write ``parts``; a file gets its name when it is complete."""
     if target == "-":
-        sys.stdout.buffer.writelines(lines)
+        sys.stdout.buffer.writelines(parts)
         sys.stdout.buffer.flush()
         return
     path = Path(target)
     draft = path.with_name(f"{path.name}.part")
     try:
         with draft.open("wb") as stream:
-            stream.writelines(lines)
+            stream.writelines(parts)
         draft.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror}") from error

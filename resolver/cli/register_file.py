@@ -26,7 +26,8 @@ from resolver.model.errors import ConfigError, ResolverError
 from resolver.model.handle import fold, prefix_of
 from resolver.model.text import printable
 from resolver.model.value import Reference
-from resolver.storage.transfer import parse_line, read_lines
+from resolver.storage.chunks import read_lines
+from resolver.storage.forms import parse_line
 from resolver.wire.values import EMPTY
 
 SOME_FAILED: Final = 1

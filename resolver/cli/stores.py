@@ -37,16 +37,39 @@ def topology_of(paths: DataPaths, source: str | None) -> Topology:
     return expand(load_network(source))
 
 
+class Places:
+    """Which node of a network holds what. Without stores, so that other processes may have it."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._homes = {fold(home): spec.name for spec in topology.nodes for home in spec.homes}
+        self._zones = {fold(zone): spec.name for spec in topology.nodes for zone in spec.delegates}
+
+    def __call__(self, handle: str) -> str | None:
+        """The name of the node where ``handle`` belongs: the record of a prefix at the node whose
+        delegation is the nearest above it, any other at the node that homes its prefix; None if
+        there is none."""
+        prefix = prefix_of(handle)
+        # Most are digits and dots, which need no folding, and stand for no record of a prefix.
+        name = self._homes.get(prefix)
+        if name is not None and prefix != "0.NA":
+            return name
+        if not is_prefix_handle(handle):
+            return self._homes.get(fold(prefix))
+        for zone in (*ancestors(fold(described_prefix(handle))), ""):
+            if zone in self._zones:
+                return self._zones[zone]
+        return None
+
+
 class Stores:
     """The stores of a network, opened when they are needed."""
 
     def __init__(self, topology: Topology, paths: DataPaths, opened: ExitStack) -> None:
         """``opened`` closes them."""
+        self._topology = topology
         self._paths = paths
         self._opened = opened
         self._stores: dict[str, NodeStore] = {}
-        self._homes = {fold(home): spec for spec in topology.nodes for home in spec.homes}
-        self._zones = {fold(zone): spec for spec in topology.nodes for zone in spec.delegates}
 
     def exists(self, spec: NodeSpec) -> bool:
         """Whether the node has a store yet."""
@@ -70,13 +93,6 @@ class Stores:
             self._stores[spec.name] = store
         return self._stores[spec.name]
 
-    def responsible_for(self, handle: str) -> NodeStore | None:
-        """The store where ``handle`` belongs: the record of a prefix at the node whose delegation
-        is the nearest above it, any other at the node that homes its prefix."""
-        if not is_prefix_handle(handle):
-            spec = self._homes.get(fold(prefix_of(handle)))
-            return None if spec is None else self.of(spec)
-        for zone in (*ancestors(fold(described_prefix(handle))), ""):
-            if zone in self._zones:
-                return self.of(self._zones[zone])
-        return None
+    def named(self, name: str) -> NodeStore:
+        """The store of the node called ``name``; raises as ``of``."""
+        return self.of(self._topology.node(name))

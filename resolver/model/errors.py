@@ -44,7 +44,15 @@ class UpstreamTimeout(UpstreamError):
 
 
 class StoreError(ResolverError):
-    """A store that cannot be opened, read or written."""
+    """A store that cannot be opened, read or written.
+
+    Attributes:
+        told: the same for clients, whom the place of the file does not concern.
+    """
+
+    def __init__(self, what: str, *, told: str = "") -> None:
+        super().__init__(what)
+        self.told: Final = told or what
 
 
 class ConfigError(ResolverError):

@@ -8,7 +8,7 @@ here. Clients of the national system log in first (operations 2000 and 2001, doc
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from resolver.model.codes import OpCode, ResponseCode
@@ -231,19 +231,22 @@ def _read(request: Message, values: ValueList) -> Answer:
 
 
 def _pending(process: Process, request: Message) -> Pending:
-    """``process`` for one request alone; its answer is one to ``request``."""
-    return Pending(
-        key=None,
-        process=lambda: process,
-        settle=_forget,
-        finish=partial(_answering, request.op_code),
-    )
+    """``process`` for one request alone; its answer is one to ``request``.
+
+    Of bulk registrations thousands are under way, each of these being one thing more for every
+    search for garbage; so there is no function here for each of them.
+    """
+    return Pending(None, process.itself, _forget, _finisher(request.op_code))
 
 
 def _forget(answer: Answer, now: float, unix_now: int) -> None:
     """What one client was told about its own request is nobody else's."""
 
 
-def _answering(op_code: int, answer: Answer) -> Answer:
-    answer.op_code = op_code
-    return answer
+@cache
+def _finisher(op_code: int) -> Callable[[Answer], Answer]:
+    def finish(answer: Answer) -> Answer:
+        answer.op_code = op_code
+        return answer
+
+    return finish

@@ -131,7 +131,7 @@ class Endpoint:
             self._node.state.refresh()
             return self._node.answer(request, client, now, unix_now)
         except StoreError as error:
-            return Answer(ResponseCode.ERROR, ErrorAnswer(str(error)), authoritative=True)
+            return Answer(ResponseCode.ERROR, ErrorAnswer(error.told), authoritative=True)
 
     def _unsealed(self, octets: bytes, unix_now: int) -> tuple[Session | None, bytes]:
         """The session of an encrypted message, and the message in the clear; as they came if there

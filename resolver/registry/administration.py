@@ -76,6 +76,9 @@ _LEAST_RIGHT: Final[dict[int, int]] = {
 }
 
 
+_WITH_HANDLE: Final = (RecordRequest, HandleRequest, RemoveRequest, ResolveRequest)
+
+
 @dataclass(slots=True)
 class _Task:
     """What a request comes to with the record as it is now.
@@ -96,7 +99,7 @@ class _Task:
 def handle_of(request: Message) -> str:
     """The handle that an administrative or resolve request is about."""
     body = request.body
-    assert isinstance(body, ResolveRequest | RecordRequest | RemoveRequest | HandleRequest)
+    assert isinstance(body, _WITH_HANDLE)
     return canonical(body.handle)
 
 
@@ -285,7 +288,7 @@ def _is_made(outcome: Outcome) -> bool:
     """Whether the change was written: it is not if the record was no longer as it was before.
     Ends the plan if it cannot be written."""
     if isinstance(outcome, StoreError):
-        raise Stop(refused(Refusal(ResponseCode.ERROR, str(outcome))))
+        raise Stop(refused(Refusal(ResponseCode.ERROR, outcome.told)))
     return outcome is True
 
 

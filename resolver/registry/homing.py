@@ -83,7 +83,7 @@ class ServerAdministration(Process):
         else:
             outcome = yield Work(self._carry_out)
             if isinstance(outcome, StoreError):
-                return refused(Refusal(ResponseCode.ERROR, str(outcome)))
+                return refused(Refusal(ResponseCode.ERROR, outcome.told))
         return Answer(ResponseCode.SUCCESS, body, authoritative=True)
 
     def _carry_out(self) -> None:

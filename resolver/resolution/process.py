@@ -35,6 +35,10 @@ class Process:
         """The plan; begun by ``start``."""
         raise NotImplementedError
 
+    def itself(self) -> "Process":
+        """This process, for those who are to be told how to make it."""
+        return self
+
     def concluded(self, answer: Answer) -> Answer:
         """The answer as it leaves the process."""
         return answer

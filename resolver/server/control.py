@@ -8,13 +8,15 @@
     prefix.approve [prefix]
     prefix.reject [prefix, reason]
 
+and what ``resolver.server.caches`` does.
+
 Rules: who calls has proved that they belong to the network, and may do all of it. Parameters are
 checked here; a refusal is a text that says what is wrong.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -32,11 +34,19 @@ Method = Callable[[str, list[Any]], Any | Awaitable[Any]]
 class NodeControl:
     """The control plane of one node (``resolver.transport.rpc.Control``)."""
 
-    def __init__(self, state: NodeState, family: Family, secret: bytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        state: NodeState,
+        family: Family,
+        secret: bytes,
+        clock: Clock,
+        more: Mapping[str, Method] | None = None,
+    ) -> None:
         """
         Args:
             family: the node's children.
             secret: what all nodes of the network know.
+            more: further methods.
         """
         self.name: Final = state.name
         self.secret: Final = secret
@@ -52,6 +62,7 @@ class NodeControl:
             "prefix.apply": self._apply,
             "prefix.approve": self._approve,
             "prefix.reject": self._reject,
+            **(more or {}),
         }
 
     def turned_away(self, kind: str, reason: str) -> None:

@@ -8,7 +8,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -17,6 +17,7 @@ from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
+from resolver.server.caches import CacheControl, Caches
 from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
 from resolver.server.collector import Collector
@@ -86,9 +87,20 @@ async def _start_node(
     clock = SystemClock()
     children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
     family = Family(state, children, spec.control.heartbeat_s)
-    control = NodeControl(state, family, key.control_secret(), clock)
     muster = _muster(plan, spec, state)
     running.callback(muster.close)
+    caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
+    control = NodeControl(
+        state,
+        family,
+        key.control_secret(),
+        clock,
+        CacheControl(caches, muster, crew.call, spec.name).methods,
+    )
+    if spec.cache.snapshot:
+        path = plan.data.cache_snapshot(spec.name, plan.worker)
+        caches.wake(path)
+        running.callback(caches.rest, path)
     service = NodeService(
         Node(state, ROLES[spec.role].chain),
         upstream,
@@ -107,10 +119,11 @@ async def _start_node(
     running.push_async_callback(service.close)
     doors = await _open_doors(plan, spec, service, running)
     if plan.worker:
+        running.callback(FirstProcess(plan.links[0]).serve(caches.call))
         return
     if plan.links:
-        others = Others(plan.links, doors.connections, doors.datagrams)
-        running.callback(others.close)
+        crew.others = Others(plan.links, doors.connections, doors.datagrams)
+        running.callback(crew.others.close)
     parent = None if spec.parent is None else plan.topology.node(spec.parent)
     reporter = Reporter(
         family,
@@ -121,6 +134,17 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+
+
+@dataclass(slots=True)
+class _Crew:
+    """The other processes of a node, once the doors are open to which they hand over."""
+
+    others: Others | None = None
+
+    async def call(self, method: str, params: list[Any]) -> list[Any]:
+        """See ``Others``."""
+        return [] if self.others is None else await self.others.call(method, params)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ Transactions are written on a thread of their own; readers never wait.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Final
 
 from resolver.model.errors import StoreError
@@ -40,6 +41,8 @@ class Writer:
         self._store: Final = store
         self._waiting: list[tuple[Change, Heard]] = []
         self._running: asyncio.Task[None] | None = None
+        self._failed = 0
+        """Transactions in a row that could not be written."""
 
     def submit(self, change: Change, heard: Heard) -> None:
         """Write ``change`` with the next transaction, then call ``heard``: not made if the record
@@ -105,10 +108,25 @@ class Writer:
                     _log.exception("a change failed by a defect of this program")
                     made = StoreError(f"internal error: {error!r}")
                 if isinstance(made, StoreError):
-                    self._counters.write_failures += 1
+                    self._fail(made)
                 else:
                     self._counters.commits.observe(time.perf_counter() - started)
-                for number, (_, heard) in enumerate(batch):
-                    heard(made if isinstance(made, StoreError) else made[number])
+                    self._succeed()
+                outcomes: Iterable[bool | StoreError]
+                outcomes = repeat(made) if isinstance(made, StoreError) else made
+                for (_, heard), outcome in zip(batch, outcomes, strict=False):
+                    heard(outcome)
         finally:
             self._running = None
+
+    def _fail(self, error: StoreError) -> None:
+        self._counters.write_failures += 1
+        self._failed += 1
+        if self._failed == 1:
+            _log.error("changes are refused: %s", error)
+
+    def _succeed(self) -> None:
+        if self._failed:
+            # When a disk is full, what is said of it first finds no room in the log either.
+            _log.warning("changes are written again, after %d that could not be", self._failed)
+            self._failed = 0

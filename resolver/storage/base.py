@@ -65,6 +65,10 @@ class RecordStore(Protocol):
             StoreError: also when a record breaks a limit (``check_record``).
         """
 
+    def put_packed(self, items: Iterable[tuple[bytes, bytes]]) -> int:
+        """``put_many`` for records as ``resolver.storage.layout`` packs them, key and stored
+        value, which somebody else has checked."""
+
     def delete(self, handle: str) -> bool:
         """Remove the record of ``handle``, durably; whether there was one."""
 

@@ -53,12 +53,28 @@ def prefix_key(prefix: bytes) -> bytes:
     return prefix[:_HEAD_OCTETS]
 
 
-def pack(handle: str, key: bytes, values: ValueList) -> bytes:
-    """The stored value of a record; ``key`` is that of ``handle``."""
+def pack(handle: str, key: bytes, values: bytes) -> bytes:
+    """The stored value of a record, out of its encoded value list; ``key`` is that of
+    ``handle``."""
     name = encode_text(handle)
     if name == key:
-        return _PLAIN + values.octets
-    return b"".join((_NAMED, len(name).to_bytes(2, "big"), name, values.octets))
+        return _PLAIN + values
+    return b"".join((_NAMED, len(name).to_bytes(2, "big"), name, values))
+
+
+def packed(handle: str, values: bytes) -> tuple[bytes, bytes]:
+    """Key and stored value of a record, as ``key_of`` and ``pack`` make them, but quicker."""
+    try:
+        name = handle.encode()
+    except UnicodeEncodeError:
+        key = key_of(handle)
+        return key, pack(handle, key, values)
+    key = name.upper()
+    if len(key) >= MAX_KEY_OCTETS:
+        key = key_of(handle)
+    if name == key:
+        return key, _PLAIN + values
+    return key, b"".join((_NAMED, len(name).to_bytes(2, "big"), name, values))
 
 
 def unpack_name(key: bytes, stored: bytes) -> str:

@@ -7,7 +7,7 @@ again after a restart, by kind and key; what is in them is their owner's busines
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -24,6 +24,9 @@ MAX_ENTRIES: Final = 10_000_000
 _UTC_OFFSET_S: Final = 8 * 3600
 _DAY_S: Final = 86_400
 _SURROGATES: Final = "surrogateescape"
+
+_pack: Final[Callable[[object], bytes]] = msgpack.Packer(unicode_errors=_SURROGATES).pack
+"""One packer for all threads: none of them gives way to another while it packs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,9 @@ def figures_of(changes: list[Change]) -> dict[str, Figures]:
     return {prefix: Figures(created=made, deleted=gone) for prefix, (made, gone) in counts.items()}
 
 
-def pack_entry(entry: Entry) -> bytes:
-    """An entry without its number, as it is stored."""
-    fields = (entry.unix, entry.user, entry.operation, entry.handle, entry.checksum)
-    return bytes(msgpack.packb(fields, unicode_errors=_SURROGATES))
+def pack_entry(unix: int, user: str, operation: int, handle: str, checksum: int | None) -> bytes:
+    """The fields of an ``Entry`` but its number, as they are stored."""
+    return _pack((unix, user, operation, handle, checksum))
 
 
 def unpack_entry(number: int, stored: bytes) -> Entry:

@@ -15,10 +15,10 @@ Rules:
 - The map grows by itself. It is address space, not memory: only pages in use cost anything.
 """
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import lt
 from pathlib import Path
 from threading import Lock
 from typing import Final, TypeAlias, TypeVar
@@ -39,6 +39,7 @@ from resolver.storage.layout import (
     unpack_values,
 )
 from resolver.storage.ledger import Entry, Figures
+from resolver.storage.lmdb_errors import reason_of
 from resolver.storage.lmdb_ledger import DATABASES, LmdbLedger
 from resolver.wire.values import ValueList
 
@@ -58,6 +59,15 @@ _PAGE_OCTETS: Final = 1 << 20
 _MAX_RETRIES: Final = 64
 """Of one call; the map doubles with each, so this is never the limit that is met."""
 
+_DONE: Final = {
+    "open": "opened",
+    "read": "read",
+    "write": "written",
+    "grow": "written",
+    "back up": "backed up",
+}
+"""What cannot be done → what clients are told it is."""
+
 
 def _always(_: object) -> bool:
     return True
@@ -65,32 +75,6 @@ def _always(_: object) -> bool:
 
 T = TypeVar("T")
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
-
-_REASONS: Final[tuple[tuple[type[lmdb.Error], str], ...]] = (
-    (lmdb.DiskError, "the disk is full; free some space, nothing was changed"),
-    (lmdb.InvalidError, "this is not a record store; move the file away or import it again"),
-    (lmdb.VersionMismatchError, "the file was written by an incompatible version of LMDB"),
-    (lmdb.CorruptedError, "the file is damaged; restore it or import the records again"),
-    (lmdb.PageNotFoundError, "the file is damaged; restore it or import the records again"),
-    (lmdb.PanicError, "an earlier write failed half-way; restart the node"),
-    (lmdb.ReadonlyError, "the file or its folder cannot be read and written by this user"),
-    (lmdb.ReadersFullError, "too many processes read this store"),
-    (lmdb.LockError, "its lock file cannot be used"),
-)
-
-_SYSTEM_REASONS: Final = {
-    errno.EPERM: "the file or its folder cannot be read and written by this user",
-    errno.EROFS: "the file system is read-only",
-    errno.ENOSPC: "the disk is full; free some space, nothing was changed",
-    errno.EDQUOT: "the disk quota is used up; nothing was changed",
-    errno.EFBIG: "the file may not grow further; nothing was changed",
-    # LMDB reports a write cut short by a full disk as an I/O error.
-    errno.EIO: "the disk is full or failing; nothing was changed",
-    errno.EISDIR: "this is a folder, not a record store",
-    errno.ENOTDIR: "a part of the path is not a folder",
-    errno.ENOMEM: "there is not enough address space to map it",
-    errno.EMFILE: "this process has too many open files",
-}
 
 
 class LmdbStore:
@@ -167,11 +151,18 @@ class LmdbStore:
         for handle, values in records:
             check_record(handle, values)
             key = key_of(handle)
-            packed[key] = pack(handle, key, values)
-        if packed:
-            items = sorted(packed.items())
-            self._write(lambda txn: txn.cursor(self._records).putmulti(items), _always)
-        return len(packed)
+            packed[key] = pack(handle, key, values.octets)
+        return self.put_packed(packed.items())
+
+    def put_packed(self, items: Iterable[tuple[bytes, bytes]]) -> int:
+        """See ``RecordStore``."""
+        ordered = list(items)
+        keys = [key for key, _ in ordered]
+        if not all(map(lt, keys, keys[1:])):
+            ordered = sorted(dict(ordered).items())
+        if ordered:
+            self._write(partial(self._put, ordered), _always)
+        return len(ordered)
 
     def delete(self, handle: str) -> bool:
         """See ``RecordStore``."""
@@ -274,6 +265,12 @@ class LmdbStore:
         except lmdb.Error:
             return self._read(lambda txn: txn.get(key))
 
+    def _put(self, ordered: list[tuple[bytes, bytes]], txn: Txn) -> None:
+        cursor = txn.cursor(self._records)
+        # Behind the last key LMDB fills pages to the end; anywhere else it splits them in half.
+        behind = not cursor.last() or cursor.key() < ordered[0][0]
+        cursor.putmulti(ordered, append=behind)
+
     def _apply(
         self,
         changes: Sequence[Change],
@@ -284,14 +281,18 @@ class LmdbStore:
         made = []
         for change in changes:
             key = key_of(change.handle)
+            if change.before is None and change.after is not None:
+                new = pack(change.handle, key, change.after.octets)
+                made.append(txn.put(key, new, overwrite=False, db=self._records))
+                continue
             stored = txn.get(key, db=self._records)
             now = None if stored is None else unpack_values(key, stored)
             fits = same(now, change.before)
             made.append(fits)
-            if fits and change.after is not None:
+            if fits and stored is not None and change.after is not None:
                 # A record keeps the spelling of who created it.
-                name = change.handle if stored is None else unpack_name(key, stored)
-                txn.put(key, pack(name, key, change.after), db=self._records)
+                name = unpack_name(key, stored)
+                txn.put(key, pack(name, key, change.after.octets), db=self._records)
             elif fits:
                 txn.delete(key, db=self._records)
         done = [change for change, fits in zip(changes, made, strict=True) if fits]
@@ -395,9 +396,9 @@ class LmdbStore:
             raise self._failure("grow", reason) from error
 
     def _failure(self, what: str, error: lmdb.Error) -> StoreError:
-        reason = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
-        reason = reason or _SYSTEM_REASONS.get(error.code, str(error))
-        return StoreError(f"cannot {what} {self.path}: {reason}")
+        reason = reason_of(error)
+        told = f"the records cannot be {_DONE[what]}: {reason}"
+        return StoreError(f"cannot {what} {self.path}: {reason}", told=told)
 
 
 def _page(txn: Txn, start: bytes, last: bytes | None) -> list[tuple[bytes, bytes]]:

@@ -53,16 +53,18 @@ class LmdbLedger:
         """Enter ``changes``, which were made in this transaction."""
         self._enter(
             txn,
-            (
-                Entry(0, unix_now, each.user, each.operation, each.handle, checksum_of(each.after))
+            [
+                pack_entry(
+                    unix_now, each.user, each.operation, each.handle, checksum_of(each.after)
+                )
                 for each in changes
-            ),
+            ],
         )
         self.tally(day_of(unix_now), figures_of(changes), txn)
 
     def note(self, text: str, user: str, unix_now: int, txn: Txn) -> None:
         """See ``Ledger``."""
-        self._enter(txn, [Entry(0, unix_now, user, 0, text, None)])
+        self._enter(txn, [pack_entry(unix_now, user, 0, text, None)])
 
     def page(self, txn: Txn, after: int) -> list[Entry]:
         """The next entries."""
@@ -120,12 +122,12 @@ class LmdbLedger:
             else:
                 txn.put(key, document, db=self._documents)
 
-    def _enter(self, txn: Txn, entries: Iterable[Entry]) -> None:
+    def _enter(self, txn: Txn, entries: Iterable[bytes]) -> None:
         cursor = txn.cursor(self._journal)
         number = int.from_bytes(cursor.key(), "big") if cursor.last() else 0
         for entry in entries:
             number += 1
             key = number.to_bytes(_NUMBER_OCTETS, "big")
-            cursor.put(key, pack_entry(entry), append=True)
+            cursor.put(key, entry, append=True)
         while txn.stat(self._journal)["entries"] > self._most and cursor.first():
             cursor.delete()

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, Document, Record, check_record, same
-from resolver.storage.layout import fold_octets, key_of, key_of_octets
+from resolver.storage.layout import (
+    fold_octets,
+    key_of,
+    key_of_octets,
+    unpack_name,
+    unpack_values,
+)
 from resolver.storage.ledger import Entry, Figures, checksum_of, day_of, figures_of
 from resolver.wire.values import ValueList
 
@@ -44,6 +50,12 @@ class MemoryStore:
             self._records.update(written)
             self._generation += 1
         return len(written)
+
+    def put_packed(self, items: Iterable[tuple[bytes, bytes]]) -> int:
+        """See ``RecordStore``; durable as long as the process."""
+        return self.put_many(
+            (unpack_name(key, stored), unpack_values(key, stored)) for key, stored in items
+        )
 
     def delete(self, handle: str) -> bool:
         """See ``RecordStore``."""

@@ -195,6 +195,7 @@ def _cache(model: CacheModel) -> CacheSpec:
         failure_ttl_s=model.failure_ttl,
         serve_stale_s=model.serve_stale,
         prefetch=model.prefetch,
+        snapshot=model.snapshot,
         policy=model.policy,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ class CacheSpec:
     failure_ttl_s: float = 2.0
     serve_stale_s: float = 86_400.0
     prefetch: bool = True
+    snapshot: bool = True
     policy: str = "sieve"
 
 
@@ -148,6 +150,11 @@ class Topology:
             shared.setdefault(node.process, []).append(node)
         return {process: tuple(nodes) for process, nodes in shared.items()}
 
+    def fingerprint(self) -> str:
+        """The same for all networks that have the same nodes at the same addresses."""
+        places = sorted(f"{node.name} {node.advertise} {node.port}" for node in self.nodes)
+        return sha256("\n".join(places).encode()).hexdigest()[:16]
+
     def with_ports(self, ports: Mapping[str, tuple[int, int]]) -> "Topology":
         """The same network with (port, http_port) of each node as given."""
         return replace(
@@ -187,6 +194,10 @@ class DataPaths:
     def counters(self, name: str, worker: int) -> Path:
         """What one of several processes of a node has counted."""
         return self.root / "nodes" / name / f"worker-{worker}.counters"
+
+    def cache_snapshot(self, name: str, worker: int) -> Path:
+        """What a process of a node had cached when it ended."""
+        return self.root / "nodes" / name / f"cache-{worker}.snapshot"
 
     def all_counters(self) -> list[Path]:
         """Those of all processes of all nodes."""

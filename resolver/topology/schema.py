@@ -144,6 +144,9 @@ class CacheModel(_Section):
     prefetch: StrictBool = Field(
         True, description="look for what is asked for anew in the last tenth of its life"
     )
+    snapshot: StrictBool = Field(
+        True, description="write down what is cached at the end, to begin with it at the next start"
+    )
 
 
 class LimitsModel(_Section):

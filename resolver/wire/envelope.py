@@ -7,7 +7,7 @@ from typing import Final
 
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import WireError
-from resolver.wire.version import CURRENT, Version
+from resolver.wire.version import CURRENT, Version, version_of
 
 ENVELOPE_OCTETS: Final = 20
 MAX_DATAGRAM: Final = 512
@@ -69,6 +69,9 @@ def decode_envelope(octets: bytes, offset: int = 0) -> Envelope:
     major, minor, flags, suggested, session, request, sequence, length = _LAYOUT.unpack_from(
         octets, offset
     )
+    if flags <= _SUGGESTED_MAJOR:  # none of the others is set, as in nearly all messages
+        version, wanted = version_of(major, minor), version_of(flags, suggested)
+        return Envelope(version, wanted, session, request, sequence, length)
     return Envelope(
         (major, minor),
         (flags & _SUGGESTED_MAJOR, suggested),

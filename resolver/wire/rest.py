@@ -149,7 +149,7 @@ def value_from_json(value: object, place: str) -> HandleValue:
         data=_data_from_json(value.get("data"), f"{place}.data"),
         ttl=ttl,
         ttl_type=ttl_type,
-        timestamp=_moment(value.get("timestamp", 0), f"{place}.timestamp"),
+        timestamp=moment_from_json(value.get("timestamp", 0), f"{place}.timestamp"),
         permissions=_permissions(value.get("permissions"), f"{place}.permissions"),
         references=_references(value.get("references", []), f"{place}.references"),
     )
@@ -167,7 +167,8 @@ def _admin_to_json(octets: bytes) -> Any:
     }
 
 
-def _admin_from_json(value: object, place: str) -> bytes:
+def admin_from_json(value: object, place: str) -> bytes:
+    """The data of an HS_ADMIN value."""
     if not isinstance(value, Mapping) or not isinstance(value.get("handle"), str):
         reject(place, "an administrator has a handle, an index and permissions")
     text = value.get("permissions", "1" * 12)
@@ -230,7 +231,7 @@ _READERS: Final[dict[str, Callable[[object, str], bytes]]] = {
     "string": _text_from_json,
     "base64": _base64_from_json,
     "hex": _hex_from_json,
-    "admin": _admin_from_json,
+    "admin": admin_from_json,
     "vlist": _vlist_from_json,
     "site": lambda value, place: encode_site(site_from_json(value, place)),
     "key": lambda value, place: encode_public_key(key_from_json(value, place)),
@@ -281,7 +282,8 @@ def _date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _moment(value: object, place: str) -> int:
+def moment_from_json(value: object, place: str) -> int:
+    """Unix seconds of a date in ISO form, or of a number; nothing says that they fit a field."""
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -299,7 +301,7 @@ def _ttl(value: Mapping[str, Any], place: str) -> tuple[int, int]:
             _integer(value["ttlType"], f"{place}.ttlType"),
         )
     if isinstance(ttl, str):
-        return _moment(ttl, f"{place}.ttl"), TtlType.ABSOLUTE
+        return moment_from_json(ttl, f"{place}.ttl"), TtlType.ABSOLUTE
     return _integer(ttl, f"{place}.ttl"), TtlType.RELATIVE
 
 

@@ -41,13 +41,17 @@ class ValueList(Sequence[HandleValue]):
         octets: the list as it travels: a u4 count and the values.
     """
 
-    __slots__ = ("_offsets", "octets")
+    __slots__ = ("_ascends", "_offsets", "octets")
 
-    def __init__(self, octets: bytes, offsets: tuple[int, ...]) -> None:
+    def __init__(
+        self, octets: bytes, offsets: tuple[int, ...], *, ascends: bool | None = None
+    ) -> None:
         """For this module; use ``of``, ``parse`` or ``read``. ``offsets`` are where the values
-        start, and where the last one ends."""
+        start, and where the last one ends; ``ascends`` is whether all indexes are above 0 and
+        each above the one before, if that is known."""
         self.octets: Final = octets
         self._offsets: Final = offsets
+        self._ascends = ascends
 
     @classmethod
     def of(cls, values: Iterable[HandleValue]) -> "ValueList":
@@ -83,11 +87,11 @@ class ValueList(Sequence[HandleValue]):
         if count > MAX_VALUES:
             raise reader.fail(f"{count} values, at most {MAX_VALUES} are allowed")
         try:
-            offsets = _walk(octets, count)
+            offsets, ascends = _walk(octets, count)
         except struct.error:
             raise reader.fail(f"{count} values that go past the end") from None
         reader.skip(offsets[-1] - 4)
-        return cls(octets[: offsets[-1]], tuple(offsets))
+        return cls(octets[: offsets[-1]], tuple(offsets), ascends=ascends)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -148,10 +152,10 @@ class ValueList(Sequence[HandleValue]):
 
     def stamped(self, unix_now: int) -> "ValueList":
         """The same values, changed at ``unix_now``."""
-        octets, stamp = bytearray(self.octets), _COUNT.pack(unix_now)
+        octets = bytearray(self.octets)
         for start in self._offsets[:-1]:
-            octets[start + 4 : start + 8] = stamp
-        return ValueList(bytes(octets), self._offsets)
+            _COUNT.pack_into(octets, start + 4, unix_now)
+        return ValueList(bytes(octets), self._offsets, ascends=self._ascends)
 
     def indexes(self) -> list[int]:
         """The index of each value, in order."""
@@ -159,7 +163,9 @@ class ValueList(Sequence[HandleValue]):
 
     def unfit_index(self) -> int | None:
         """The first index that is below 1, or that a value before has; None if there is none."""
-        if self._is_ascending():
+        if self._ascends is None:
+            self._ascends = _walk(self.octets, len(self))[1]
+        if self._ascends:
             return None
         seen: set[int] = set()
         for index in self.indexes():
@@ -167,16 +173,6 @@ class ValueList(Sequence[HandleValue]):
                 return index
             seen.add(index)
         return None
-
-    def _is_ascending(self) -> bool:
-        """Whether all indexes are above 0 and each above the one before, as of most lists."""
-        octets, last = self.octets, _ZERO
-        for start in self._offsets[:-1]:
-            index = octets[start : start + 4]
-            if index <= last:
-                return False
-            last = index
-        return last < _NEGATIVE  # as octets, the negative numbers sort behind all others
 
     def of_type(self, *types: str) -> Iterator[HandleValue]:
         """The values of one of ``types``, compared without ASCII case."""
@@ -251,19 +247,47 @@ def encode_value(value: HandleValue) -> bytes:
     return _encode(value)
 
 
-def _walk(octets: bytes, count: int) -> list[int]:
-    """Where each of ``count`` values starts, and where the last one ends.
+def is_plain(octets: bytes) -> bool:
+    """Whether ``octets`` are a whole value list without references whose indexes ascend from 1 on,
+    as nearly all do; of others it says nothing. A third of the time of ``parse``."""
+    length_at, last = _COUNT.unpack_from, _ZERO
+    try:
+        (count,), at = length_at(octets), 4
+        if count > MAX_VALUES:
+            return False
+        for _ in range(count):
+            index = octets[at : at + 4]
+            if index <= last:
+                return False
+            last = index
+            at += 18 + length_at(octets, at + 14)[0]
+            at += 4 + length_at(octets, at)[0]
+            if length_at(octets, at)[0]:
+                return False
+            at += 4
+    except struct.error:
+        return False
+    return at == len(octets) and last < _NEGATIVE
+
+
+def _walk(octets: bytes, count: int) -> tuple[list[int], bool]:
+    """Where each of ``count`` values starts, and where the last one ends; and whether all indexes
+    are above 0 and each above the one before, as of most lists.
 
     Written out instead of with a Reader, as every record that is stored, answered or received
-    comes through here: 0.3 µs a value instead of 1.3.
+    comes through here: 0.4 µs a value instead of 1.3.
 
     Raises:
         struct.error: a length leads past the end.
     """
     length_at = _COUNT.unpack_from
-    at = 4
+    at, last, ascends = 4, _ZERO, True
     offsets = [at]
     for _ in range(count):
+        index = octets[at : at + 4]
+        if index <= last:
+            ascends = False
+        last = index
         at += 18 + length_at(octets, at + 14)[0]
         at += 4 + length_at(octets, at)[0]
         references = length_at(octets, at)[0]
@@ -271,7 +295,8 @@ def _walk(octets: bytes, count: int) -> list[int]:
         for _ in range(references):
             at += 8 + length_at(octets, at)[0]
         offsets.append(at)
-    return offsets
+    # As octets, the negative numbers sort behind all others.
+    return offsets, ascends and last < _NEGATIVE
 
 
 def _decode(octets: bytes, start: int) -> HandleValue:

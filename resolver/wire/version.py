@@ -11,6 +11,14 @@ CURRENT: Final[Version] = (2, 11)
 
 OLDEST: Final[Version] = (1, 0)
 
+_KNOWN: Final = {(2, minor): (2, minor) for minor in range(12)}
+
+
+def version_of(major: int, minor: int) -> Version:
+    """A version; of those in use, the same object for every message."""
+    version = (major, minor)
+    return _KNOWN.get(version, version)
+
 
 def reply_version(suggested: Version) -> Version:
     """The version to answer a client in that suggests ``suggested``: that one, at most 2.11; a

@@ -10,8 +10,8 @@ import pytest
 from resolver.model.codes import OpCode
 from resolver.model.value import HandleValue
 from resolver.storage.base import Change
+from resolver.storage.forms import format_line
 from resolver.storage.lmdb import LmdbStore
-from resolver.storage.transfer import format_line
 from resolver.topology.plan import DataPaths
 from resolver.wire.values import ValueList
 from tests.support.offline import Result

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from resolver.model.value import HandleValue
+from resolver.storage.forms import format_line
 from resolver.storage.lmdb import LmdbStore
-from resolver.storage.transfer import format_line
 from resolver.topology.plan import DataPaths
 from resolver.wire.values import ValueList
 from secondary_nodes.population import sample_records
@@ -92,6 +93,55 @@ def test_standard_input(
     monkeypatch.setattr(sys, "stdin", stdin)
     assert run("import", "-").code == 0
     assert held(paths) == {"88.901.1": ["88.901.1/a", "88.901.1/b"]}
+
+
+def test_a_long_file_is_read_by_other_processes(
+    paths: DataPaths, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    # Long enough that the chunks go to processes, out of order, and over one another.
+    text = "x" * 60_000
+    lines = [url(f"88.901.1/{number % 90:03d}", f"{number} {text}") for number in range(100)]
+    lines[50] = b"{\n"
+    lines[51] = url("88.901.9/a")
+    lines[52] = b"\n"
+    source = file(tmp_path, *lines)
+    result = run("import", source, "--json")
+    assert result.code == 1
+    (report,) = json.loads(result.stdout)["files"]
+    assert (report["lines"], report["imported"], report["duplicates"]) == (99, 97, 10)
+    assert [error["line"] for error in report["errors"]] == [51, 52]
+    assert "100 lines of" in result.stderr
+    with closing(LmdbStore(paths.node_store("88.901.1"))) as store:
+        found = [(handle, values[0].text.partition(" ")[0]) for handle, values in store.records()]
+        (note,) = store.entries()
+    numbers = [number for number in range(100) if number not in (50, 51, 52)]
+    last = {f"88.901.1/{number % 90:03d}": str(number) for number in numbers}
+    assert found == sorted(last.items())
+    assert note.handle == f"import of {source}"
+
+
+def test_messagepack(
+    paths: DataPaths, run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["0.NA/88.901.1", "88.901.1/A", "88.901.1/b"]
+    assert run("import", file(tmp_path, *map(url, names))).code == 0
+    source = tmp_path / "records.msgpack"
+    result = run("export", "--format", "msgpack", "--output", source)
+    assert (result.code, "3 records exported" in result.stderr) == (0, True)
+    before = {name: run("export", "--node", name).stdout for name in ("optics", "88.901.1")}
+    for name in ("optics", "88.901.1"):
+        paths.node_store(name).unlink()
+        LmdbStore(paths.node_store(name)).close()
+    good = source.read_bytes()
+    source.write_bytes(good + msgpack.packb(["88.901.2/a", b"\0\0\0\0"]) + b"\x92")
+    result = run("import", source)
+    assert result.code == 1
+    assert result.stdout.startswith("imported 3 records in ")
+    assert result.stderr.splitlines()[1:] == [
+        f"{source}:4: 88.901.2/a: no node of this network is responsible for it",
+        f"{source}:5: the file ends within this record; whatever follows is left out too",
+    ]
+    assert before == {name: run("export", "--node", name).stdout for name in before}
 
 
 def test_json(paths: DataPaths, run: Callable[..., Result], tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -22,7 +24,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def on_terminal(*arguments: str, data: Path, environ: dict[str, str]) -> str:
+def on_terminal(
+    *arguments: str, data: Path, environ: dict[str, str], stdin: IO[str] | int = subprocess.DEVNULL
+) -> str:
     """What a command writes to a terminal."""
     terminal, inside = pty.openpty()
     plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -30,7 +34,7 @@ def on_terminal(*arguments: str, data: Path, environ: dict[str, str]) -> str:
         with os.fdopen(inside, "wb") as end:
             process = subprocess.Popen(
                 [*COMMAND, *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=end,
                 stderr=end,
                 env={**plain, "TERM": "xterm-256color", "WUHAN_DATA": str(data), **environ},
@@ -59,6 +63,23 @@ def test_colour_on_a_terminal_unless_nobody_wants_it(
 ):
     for arguments, folder in ((("status",), data), (("status",), tmp_path)):
         assert (ESCAPE in on_terminal(*arguments, data=folder, environ=setting)) == coloured
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_an_import_shows_how_fast_it_goes(data: Path, tmp_path: Path, source: str):
+    path = tmp_path / "records.jsonl"
+    line = '{"handle":"88.901.1/t-%d","values":[{"index":1,"type":"DESC","data":"x"}]}\n'
+    path.write_text("".join(line % number for number in range(60_000)))
+    with path.open() as stream:
+        shown = on_terminal(
+            *("import", str(path) if source == "file" else "-"),
+            data=data,
+            environ={},
+            stdin=stream,
+        )
+    assert "60000/60000" in shown or source == "-"
+    assert re.search(r"[\d,]{5,}/s", shown)
+    assert "imported 60,000 records" in shown
 
 
 def test_no_colour_in_a_greeting_either(tmp_path: Path):

@@ -13,6 +13,7 @@ from pyhandle.client.resthandleclient import RESTHandleClient
 from pyhandle.clientcredentials import PIDClientCredentials
 from pyhandle.handleclient import PyHandleClient
 from pyhandle.handleexceptions import (
+    GenericHandleError,
     HandleAlreadyExistsException,
     HandleAuthenticationError,
     HandleNotFoundException,
@@ -40,8 +41,8 @@ def read(request: pytest.FixtureRequest, network: LiveNetwork) -> Callable[..., 
     url = f"http://{network.address(request.param, 'http')}"
     client = PyHandleClient("rest").instantiate_for_read_access(handle_server_url=url)
 
-    async def call(method: str, *arguments: object) -> Any:
-        return await asyncio.to_thread(getattr(client, method), *arguments)
+    async def call(method: str, *arguments: object, **options: object) -> Any:
+        return await asyncio.to_thread(partial(getattr(client, method), *arguments, **options))
 
     return call
 
@@ -59,6 +60,33 @@ async def test_a_record_as_json(read):
     assert (record["responseCode"], record["handle"]) == (1, HANDLE)
     assert [value["index"] for value in record["values"]] == [1, 2, 3]
     assert record["values"][1]["ttl"] == 600
+
+
+@pytest.mark.parametrize(
+    ("options", "indexes"),
+    [
+        ({"indices": [1, 3]}, [1, 3]),
+        ({"type": "DESC"}, [2]),
+        ({"auth": True}, [1, 2, 3]),
+        ({"cert": True}, [1, 2, 3]),
+    ],
+)
+async def test_options(read, options: dict[str, Any], indexes: list[int]):
+    record = await read("retrieve_handle_record_json", HANDLE, **options)
+    assert (record["responseCode"], record["handle"]) == (1, HANDLE)
+    assert [value["index"] for value in record["values"]] == indexes
+
+
+async def test_the_case_of_a_handle_does_not_matter(read):
+    record = await read("retrieve_handle_record_json", HANDLE.upper())
+    assert (record["handle"], len(record["values"])) == (HANDLE.upper(), 3)
+
+
+async def test_a_prefix_of_somebody_else(network: LiveNetwork):
+    url = f"http://{network.address('works', 'http')}"
+    client = PyHandleClient("rest").instantiate_for_read_access(handle_server_url=url)
+    with pytest.raises(GenericHandleError, match="301"):
+        await asyncio.to_thread(client.retrieve_handle_record_json, "99.1/other")
 
 
 async def test_one_value(read):

@@ -111,6 +111,27 @@ async def test_a_recorded_http_request_gets_the_recorded_answer(
         assert here == there
 
 
+ID_SDK_LOOKUPS = [
+    pytest.param(exchange, id=exchange.name)
+    for exchange in exchanges()
+    if exchange.file == "idsdk_keepalive"
+    and exchange.name.startswith("idsdk_lookup_")
+    # Over UDP the client takes no answer that needs more than a datagram.
+    and not exchange.name.startswith(("idsdk_lookup_large", "idsdk_lookup_certify"))
+    and "after" not in exchange.name
+]
+
+
+@pytest.mark.parametrize("exchange", ID_SDK_LOOKUPS)
+async def test_the_id_sdk_is_answered_over_udp_too(nodes: RecordedNetwork, exchange: Exchange):
+    """Recorded over TCP: over UDP the client sends the same octets."""
+    port = nodes.port(exchange.port, "udp")
+    (octets,) = exchange.requests
+    (reply,) = await over_udp(port, [octets], 1)
+    assert meaning(reply) == meaning(exchange.replies[0])
+    assert len(reply) <= 512
+
+
 def http_meaning(octets: bytes) -> tuple[object, ...]:
     """Status, where it redirects to, and the JSON without the text for people."""
     head, _, body = octets.partition(b"\r\n\r\n")

@@ -1,6 +1,7 @@
 """Writes that arrive together share a transaction, and are acknowledged when it is on disk."""
 
 import asyncio
+import resource
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,6 +94,33 @@ async def test_a_store_that_cannot_be_written_fails_all(store: Gated):
     store.close()
     with pytest.raises(StoreError):
         await writer.commit(Change("88.901.1/x", None, values("x")))
+
+
+async def test_the_log_says_when_changes_fail_and_when_they_go_on(
+    store: Gated, caplog: pytest.LogCaptureFixture
+):
+    store.gate.set()
+    counters = Counters()
+    writer = Writer(store, lambda: NOW, counters)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        for number in range(3):
+            with pytest.raises(StoreError, match="may not grow further") as failure:
+                await writer.commit(Change(f"88.901.1/{number}", None, values("x")))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert str(store.path) in str(failure.value)
+    assert failure.value.told == (
+        "the records cannot be written: the file may not grow further; nothing was changed"
+    )
+    for number in range(3):
+        assert await writer.commit(Change(f"88.901.1/{number}", None, values("x")))
+    assert counters.write_failures == 3
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records] == [
+        "changes are refused",
+        "changes are written again, after 3 that could not be",
+    ]
 
 
 async def test_who_leaves_does_not_stop_the_others(store: Gated):

@@ -17,10 +17,20 @@ from resolver.model.handle import fold
 from resolver.model.value import HandleValue
 from resolver.storage import BACKENDS, Record, RecordStore, open_store
 from resolver.storage.base import MAX_RECORD_OCTETS, Change
-from resolver.storage.layout import fold_octets
+from resolver.storage.layout import fold_octets, key_of, pack
 from resolver.wire.values import ValueList
 
-PARTS = {"generation", "base", "layout", "ledger", "lmdb_ledger", "transfer"}
+PARTS = {
+    "base",
+    "chunks",
+    "forms",
+    "generation",
+    "layout",
+    "ledger",
+    "lmdb_errors",
+    "lmdb_ledger",
+    "transfer",
+}
 """Modules of the package that are not backends."""
 
 
@@ -37,6 +47,21 @@ def test_every_module_of_the_package_is_registered() -> None:
     assert modules == registered
     for name in modules:
         import_module(f"resolver.storage.{name}")
+
+
+def test_packed_records_go_in_in_any_order(store: RecordStore) -> None:
+    def packed(handle: str, text: str) -> tuple[bytes, bytes]:
+        key = key_of(handle)
+        return key, pack(handle, key, values(text).octets)
+
+    assert store.put_packed([]) == 0
+    items = [packed("1/b", "b"), packed("1/a", "first"), packed("1/A", "last")]
+    assert store.put_packed(items) == 2
+    # Behind what is there, before it, and over it.
+    assert store.put_packed([packed("1/c", "c"), packed("1/d", "d")]) == 2
+    assert store.put_packed([packed("0/x", "x"), packed("1/d", "new")]) == 2
+    found = {handle: record[0].text for handle, record in store.records()}
+    assert found == {"0/x": "x", "1/A": "last", "1/b": "b", "1/c": "c", "1/d": "new"}
 
 
 def test_an_unknown_backend_names_the_known(tmp_path: Path) -> None:

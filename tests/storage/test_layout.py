@@ -11,6 +11,7 @@ from resolver.storage.layout import (
     fold_octets,
     key_of,
     pack,
+    packed,
     prefix_key,
     unpack_name,
     unpack_values,
@@ -32,21 +33,22 @@ def test_names_and_values_come_back(name: str) -> None:
     key = key_of(name)
     assert len(key) <= 511
     assert key.startswith(prefix_key(fold_octets(name)))
-    stored = pack(name, key, VALUES)
+    stored = pack(name, key, VALUES.octets)
     assert unpack_name(key, stored) == name
     assert unpack_values(key, stored) == VALUES
+    assert packed(name, VALUES.octets) == (key, stored)
 
 
 def test_a_folded_name_costs_one_octet() -> None:
     key = key_of("88.901.1/000001")
     assert key == b"88.901.1/000001"
-    assert pack("88.901.1/000001", key, VALUES) == b"\x00" + VALUES.octets
+    assert pack("88.901.1/000001", key, VALUES.octets) == b"\x00" + VALUES.octets
 
 
 def test_another_spelling_is_kept_beside_the_key() -> None:
     key = key_of("1/a")
     assert key == b"1/A"
-    assert pack("1/a", key, VALUES) == b"\x01\x00\x031/a" + VALUES.octets
+    assert pack("1/a", key, VALUES.octets) == b"\x01\x00\x031/a" + VALUES.octets
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""Import and export of JSON Lines."""
+"""Import and export."""
 
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,23 +12,37 @@ from hypothesis import strategies as st
 from resolver.model.errors import StoreError
 from resolver.model.handle import fold
 from resolver.model.value import HandleValue, Reference
-from resolver.storage import RecordStore, open_store
+from resolver.storage import NodeStore, open_store
+from resolver.storage.chunks import parse_chunk, read_chunks
+from resolver.storage.forms import FORMS, MAX_LINE_OCTETS, Form, format_line
 from resolver.storage.memory import MemoryStore
 from resolver.storage.transfer import (
-    MAX_LINE_OCTETS,
     ImportReport,
     LineError,
-    export_lines,
-    format_line,
-    import_lines,
-    import_routed,
-    read_lines,
+    export_records,
+    import_parsed,
 )
 from resolver.wire.values import ValueList
+
+JSONL, MSGPACK = FORMS["jsonl"], FORMS["msgpack"]
 
 
 def url(handle: str, text: str = "https://id.example/") -> bytes:
     return format_line(handle, ValueList.of([HandleValue(1, "URL", text.encode(), timestamp=1)]))
+
+
+def imported(
+    store: NodeStore, file: bytes, *, chunk_octets: int = 1 << 20, **options: Any
+) -> ImportReport:
+    """Import a file whose records all go to one store."""
+    chunks = read_chunks(io.BytesIO(file), chunk_octets)
+    parsed = (parse_chunk(chunk, lambda handle: "here") for chunk in chunks)
+    return import_parsed(lambda name: store, parsed, **options)
+
+
+def exported(store: NodeStore, form: Form = JSONL, prefix: str = "") -> bytes:
+    """The file that ``store`` makes."""
+    return form.header + b"".join(export_records(store, form, prefix))
 
 
 def test_a_line_is_the_rest_shape() -> None:
@@ -41,22 +56,22 @@ def test_a_line_is_the_rest_shape() -> None:
     )
 
 
-def test_good_lines_go_in(store: RecordStore) -> None:
-    report = import_lines(store, [url("1/a"), url("1/B")])
+def test_good_lines_go_in(store: NodeStore) -> None:
+    report = imported(store, url("1/a") + url("1/B"))
     assert report == ImportReport(lines=2, imported=2)
     assert list(store.handles()) == ["1/a", "1/B"]
 
 
-def test_lenient_about_the_file_not_about_the_record(store: RecordStore) -> None:
+def test_lenient_about_the_file_not_about_the_record(store: NodeStore) -> None:
     lines = [
         b"\xef\xbb\xbf" + url("1/a"),
         b"\r\n",
         b"   \n",
         url("1/b").rstrip() + b"\r\n",
-        b"",
+        b"\n",
         url("1/c").rstrip(),
     ]
-    assert import_lines(store, lines) == ImportReport(lines=3, imported=3)
+    assert imported(store, b"".join(lines)) == ImportReport(lines=3, imported=3)
     assert list(store.handles()) == ["1/a", "1/b", "1/c"]
 
 
@@ -96,7 +111,8 @@ BAD = [
 @pytest.mark.parametrize(("line", "reason"), BAD, ids=[str(line[:60]) for line, _ in BAD])
 def test_a_bad_line_is_told_and_the_others_go_in(line: bytes, reason: str) -> None:
     store, told = MemoryStore(), list[LineError]()
-    report = import_lines(store, [url("1/before"), line, url("1/after")], on_error=told.append)
+    file = url("1/before") + line.removesuffix(b"\n") + b"\n" + url("1/after")
+    report = imported(store, file, on_error=told.append)
     assert (report.lines, report.imported, report.failed) == (3, 2, 1)
     assert report.errors == told
     assert told[0].line == 2
@@ -105,11 +121,11 @@ def test_a_bad_line_is_told_and_the_others_go_in(line: bytes, reason: str) -> No
     assert list(store.handles()) == ["1/after", "1/before"]
 
 
-def test_duplicates_are_counted_and_the_last_wins(store: RecordStore) -> None:
+def test_duplicates_are_counted_and_the_last_wins(store: NodeStore) -> None:
     store.put_many([("1/old", ValueList.of([]))])
     lines = [url("1/a", "first"), url("1/b"), url("1/A", "last"), url("1/old")]
     for batch in (1, 2, 100):
-        report = import_lines(store, lines, batch=batch)
+        report = imported(store, b"".join(lines), chunk_octets=1, batch=batch)
         assert report == ImportReport(lines=4, imported=4, duplicates=1)
         assert store.count() == 3
         found = store.get("1/a")
@@ -117,11 +133,12 @@ def test_duplicates_are_counted_and_the_last_wins(store: RecordStore) -> None:
         assert found[0].text == "last"
 
 
-def test_progress_is_told_after_each_commit(store: RecordStore) -> None:
+def test_progress_is_told_after_each_commit(store: NodeStore) -> None:
     seen = []
-    import_lines(
+    imported(
         store,
-        [url(f"1/{number}") for number in range(10)],
+        b"".join(url(f"1/{number}") for number in range(10)),
+        chunk_octets=1,
         batch=4,
         on_progress=lambda report: seen.append((report.lines, report.imported, store.count())),
     )
@@ -129,45 +146,36 @@ def test_progress_is_told_after_each_commit(store: RecordStore) -> None:
 
 
 def test_a_report_keeps_a_thousand_errors_and_counts_all() -> None:
-    report = import_lines(MemoryStore(), [b"x"] * 1500)
+    report = imported(MemoryStore(), b"x\n" * 1500)
     assert (report.lines, report.failed, len(report.errors)) == (1500, 1500, 1000)
 
 
 def test_records_go_where_they_belong() -> None:
     stores = {"1": MemoryStore(), "2": MemoryStore()}
-    lines = [url("1/a"), url("2/a"), url("3/a"), url("1/b")]
-    report = import_routed(lambda handle: stores.get(handle.partition("/")[0]), lines)
-    assert (report.imported, report.failed) == (3, 1)
-    assert report.errors == [LineError(3, "3/a: no node of this network is responsible for it")]
-    assert list(stores["1"].handles()) == ["1/a", "1/b"]
-    assert list(stores["2"].handles()) == ["2/a"]
+    places = {"1": "1", "2": "2"}
+    lines = io.BytesIO(url("1/a") + url("2/a") + url("3/a") + url("1/b"))
+    for octets in (1, 1 << 20):
+        chunks = read_chunks(lines, octets)
+        parsed = [parse_chunk(each, lambda name: places.get(name[0])) for each in chunks]
+        report = import_parsed(lambda name: stores[name], parsed)
+        assert (report.imported, report.failed) == (3, 1)
+        reason = "3/a: no node of this network is responsible for it"
+        assert report.errors == [LineError(3, reason)]
+        assert list(stores["1"].handles()) == ["1/a", "1/b"]
+        assert list(stores["2"].handles()) == ["2/a"]
+        lines.seek(0)
 
 
 def test_a_store_that_fails_stops_the_import() -> None:
     store = MemoryStore()
     store.close()
     with pytest.raises(StoreError):
-        import_lines(store, [url("1/a")])
+        imported(store, url("1/a"))
 
 
-def test_export_takes_a_prefix(store: RecordStore) -> None:
-    import_lines(store, [url("1/a"), url("2/a"), url("2/B")])
-    assert list(export_lines(store, "2/")) == [url("2/a"), url("2/B")]
-
-
-@pytest.mark.parametrize("length", [MAX_LINE_OCTETS - 1, MAX_LINE_OCTETS, MAX_LINE_OCTETS + 1])
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_lines_of_a_file_are_bounded(length: int, end: bytes) -> None:
-    rest = [b"after\n"] if end else []
-    lines = list(read_lines(io.BytesIO(b"x" * length + end + b"".join(rest))))
-    assert lines[1:] == rest
-    assert len(lines[0].rstrip(b"\r\n")) == length
-    assert len(lines[0]) <= MAX_LINE_OCTETS + 2
-
-
-def test_an_endless_line_is_skipped() -> None:
-    lines = list(read_lines(io.BytesIO(b"x" * (3 * MAX_LINE_OCTETS + 5) + b"\nafter\n")))
-    assert [len(line) for line in lines] == [MAX_LINE_OCTETS + 2, 6]
+def test_export_takes_a_prefix(store: NodeStore) -> None:
+    imported(store, url("1/a") + url("2/a") + url("2/B"))
+    assert exported(store, prefix="2/") == url("2/a") + url("2/B")
 
 
 u4, i4 = st.integers(0, 2**32 - 1), st.integers(-(2**31), 2**31 - 1)
@@ -195,27 +203,34 @@ handles = st.tuples(st.sampled_from(["88.901.1/", "0.NA/"]), texts).map("".join)
 
 
 @settings(max_examples=150)
-@given(st.dictionaries(handles, value_lists, max_size=4))
+@given(st.dictionaries(handles, value_lists, max_size=4), st.sampled_from([JSONL, MSGPACK]))
 def test_export_import_export_is_byte_identical(
-    records: dict[str, list[HandleValue]],
+    records: dict[str, list[HandleValue]], form: Form
 ) -> None:
     store, copy = MemoryStore(), MemoryStore()
     store.put_many((handle, ValueList.of(values)) for handle, values in records.items())
-    lines = list(export_lines(store))
-    report = import_lines(copy, lines)
+    file = exported(store, form)
+    report = imported(copy, file)
     assert report.errors == []
-    assert report.imported == len(lines) == len({fold(handle) for handle in records})
-    assert list(export_lines(copy)) == lines
+    assert report.imported == store.count() == len({fold(handle) for handle in records})
+    assert exported(copy, form) == file
     assert list(copy.records()) == list(store.records())
-    for line in lines:
+    for line in exported(store).splitlines():
         assert json.loads(line.decode("utf-8"))
 
 
-def test_export_and_import_of_a_file(tmp_path: Path) -> None:
-    with (tmp_path / "export.jsonl").open("wb") as file:
-        file.writelines(url(f"1/{number}") for number in range(100))
-    store = open_store("lmdb", tmp_path / "records.mdb")
-    with (tmp_path / "export.jsonl").open("rb") as file:
-        assert import_lines(store, read_lines(file)).imported == 100
-    assert store.count() == 100
-    store.close()
+@pytest.mark.parametrize("form", [JSONL, MSGPACK])
+def test_export_and_import_of_a_store_on_disk(tmp_path: Path, form: Form) -> None:
+    first, second = (open_store("lmdb", tmp_path / name) for name in ("first", "second"))
+    imported(first, b"".join(url(f"1/{number}") for number in range(1000)))
+    file = exported(first, form)
+    # In order, then backwards over what is there.
+    assert imported(second, file, chunk_octets=5000) == ImportReport(lines=1000, imported=1000)
+    assert list(second.records()) == list(first.records())
+    lines = list(export_records(first, form))
+    backwards = form.header + b"".join(reversed(lines)) + lines[0]
+    report = imported(second, backwards, chunk_octets=5000)
+    assert report == ImportReport(lines=1001, imported=1001, duplicates=1)
+    assert exported(second, form) == file
+    first.close()
+    second.close()

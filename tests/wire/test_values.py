@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver.model.value import HandleValue, Reference
-from resolver.wire.values import ValueList, all_public
+from resolver.wire.values import ValueList, all_public, is_plain
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,33 @@ def test_unfit_index(indexes: tuple[int, ...], unfit: int | None) -> None:
     values = ValueList.of([HandleValue(index, "URL", b"x") for index in indexes])
     assert values.unfit_index() == unfit
     assert values.indexes() == list(indexes)
+
+
+@pytest.mark.parametrize("indexes", [(), (1,), (1, 2, 9), (2**31 - 1,)])
+def test_plain(indexes: tuple[int, ...]) -> None:
+    octets = ValueList.of([HandleValue(index, "URL", b"x") for index in indexes]).octets
+    assert is_plain(octets)
+    assert not is_plain(octets + b"\0")
+    assert not is_plain(octets[:-1])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [HandleValue(1, "URL", b"x", references=(Reference("1/a", 1),))],
+        *(
+            [HandleValue(index, "URL", b"x") for index in indexes]
+            for indexes in ((0,), (-1,), (1, 1), (2, 1), (1, -1), range(1, 2050))
+        ),
+    ],
+)
+def test_not_plain(values: list[HandleValue]) -> None:
+    assert not is_plain(ValueList.of(values).octets)
+
+
+def test_rubbish_is_not_plain() -> None:
+    for octets in (b"", b"\0\0\0\1", b"\0\0\0\1" + b"\xff" * 30, bytes(3) + b"\1" + bytes(26)):
+        assert not is_plain(octets)
 
 
 def test_stamped() -> None:
