@@ -21,6 +21,7 @@ from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
 from resolver.transport.elsewhere import Elsewhere, adopt
+from resolver.transport.http_admission import admitting
 from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
@@ -129,7 +130,8 @@ async def serve_http(
     # uvloop and asyncio take any callable that makes protocols.
     application: Factory = runner.server
     ready = service.http_ready()
-    if ready is not None:
+    # Where requests are counted by client, the application counts them.
+    if ready is not None and service.admission.requests is None:
         application = hot(runner.server, ready)
     factory = sniffing(application, tls, service, elsewhere)
     loop = asyncio.get_running_loop()
@@ -142,7 +144,7 @@ def make_app(
 ) -> web.Application:
     """The application behind the door."""
     sessions = sessions or HttpSessions()
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors])
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[admitting(service), _errors])
     identities = Identities(service, sessions, plain=passwords)
     handlers = _Handlers(service, identities)
     add_session_routes(app, service, identities)

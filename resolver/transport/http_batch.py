@@ -17,6 +17,7 @@ from aiohttp import web
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.transport.door import Service
+from resolver.transport.http_admission import charge
 from resolver.transport.http_requests import client_of
 from resolver.transport.http_responses import json_response, preflight, unknown_method
 from resolver.wire.answer import Answer, Client
@@ -69,6 +70,7 @@ class Batches:
             return _refusal(
                 413, f"{len(batch.handles)} handles, at most {MAX_HANDLES} are answered at once"
             )
+        charge(self._service, request, len(batch.handles))
         response = web.StreamResponse(
             headers={
                 "Content-Type": format_.media_type,

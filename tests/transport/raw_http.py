@@ -15,6 +15,7 @@ from resolver.resolution import Ask, Reply
 from resolver.server.driver import Asking
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
+from resolver.transport.admission import Admission
 from resolver.transport.http import serve_http
 from resolver.transport.http_ready import HttpReady
 from tests.support.memory_network import MemoryNetwork
@@ -171,8 +172,18 @@ class TwoDoors:
         ordinary: a client at the door without.
     """
 
-    def __init__(self, tree: MemoryNetwork, name: str, upstream: Asking | None = None) -> None:
-        """``upstream``: instead of one that asks the other nodes at once."""
+    def __init__(
+        self,
+        tree: MemoryNetwork,
+        name: str,
+        upstream: Asking | None = None,
+        admission: Admission | None = None,
+    ) -> None:
+        """
+        Args:
+            upstream: instead of one that asks the other nodes at once.
+            admission: how much clients may ask.
+        """
         self.tree = tree
         self.state = tree.states[name]
         parts = (
@@ -180,8 +191,8 @@ class TwoDoors:
             upstream or _Memory(tree),
             _Clock(tree),
         )
-        self.service = NodeService(*parts)
-        self._other = Ordinary(*parts)
+        self.service = NodeService(*parts, admission=admission)
+        self._other = Ordinary(*parts, admission=admission)
 
     @asynccontextmanager
     async def open(self, **options: Any) -> AsyncIterator[Self]:
