@@ -21,15 +21,12 @@ from resolver.transport.http_admission import charge
 from resolver.transport.http_requests import client_of
 from resolver.transport.http_responses import json_response, preflight, unknown_method
 from resolver.wire.answer import Answer, Client
-from resolver.wire.batch import FORMATS, JSON, MSGPACK, Batch, BatchFormat
+from resolver.wire.batch import FORMATS, JSON, MAX_HANDLES, MSGPACK, Batch, BatchFormat
 from resolver.wire.bodies import ErrorAnswer, ResolveRequest
 from resolver.wire.cursor import decode_text
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
 from resolver.wire.rest_keys import JsonError
-
-MAX_HANDLES: Final = 10_000
-"""Of one request."""
 
 MAX_BODY: Final = 4 << 20
 PART: Final = 2_000

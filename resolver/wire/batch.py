@@ -11,7 +11,7 @@ order, with a response code of its own:
   are none.
 
 Rules: whatever cannot be read is a ``JsonError`` that names the place. Handles are octets here, as
-in messages; how many there may be is for the door to say.
+in messages.
 """
 
 import json
@@ -30,6 +30,9 @@ from resolver.wire.cursor import decode_text, encode_text
 from resolver.wire.rest_answer import answer_to_json
 from resolver.wire.rest_keys import reject
 from resolver.wire.values import ValueList
+
+MAX_HANDLES: Final = 10_000
+"""Of one request."""
 
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from resolver.model.errors import UpstreamError
 from resolver.resolution import Ask, Reply
 from resolver.transport import http_batch
-from resolver.transport.http_batch import MAX_ASKED, MAX_BODY, MAX_HANDLES, PART
+from resolver.transport.http_batch import MAX_ASKED, MAX_BODY, PART
+from resolver.wire.batch import MAX_HANDLES
 from resolver.wire.values import ValueList
 from tests.support.memory_network import MemoryNetwork, four_tiers, text_value
 from tests.transport.raw_http import MOTOR, RawHttp, Response, TwoDoors, exchanged, get
