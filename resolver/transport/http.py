@@ -41,6 +41,7 @@ from resolver.transport.http_requests import (
 from resolver.transport.http_responses import (
     BadRequest,
     html_response,
+    json_bytes_response,
     json_response,
     not_modified,
     preflight,
@@ -49,6 +50,7 @@ from resolver.transport.http_responses import (
 )
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.http_verifications import add_session_routes
+from resolver.transport.openapi import description
 from resolver.transport.tls import Factory, TlsFiles, sniffing
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import RecordAnswer
@@ -151,6 +153,7 @@ def make_app(
     for path in ("/api/handles", "/api/handles/{handle:.*}"):
         app.router.add_route("*", path, handlers.handles)
     app.router.add_route("*", "/api/resolve", Batches(service).resolve)
+    app.router.add_route("*", "/api/openapi.json", handlers.description)
     app.router.add_route("*", "/api/site", handlers.site)
     app.router.add_route("*", "/api/prefixes", handlers.prefixes)
     app.router.add_route("*", "/api/prefixes/{prefix:.*}", handlers.prefixes)
@@ -256,6 +259,14 @@ class _Handlers:
         if made_of is not None:
             response[MADE_OF] = made_of
         return response
+
+    async def description(self, request: web.Request) -> web.StreamResponse:
+        """``/api/openapi.json``: what all this is."""
+        if request.method == "OPTIONS":
+            return preflight(request)
+        if request.method not in ("GET", "HEAD"):
+            return unknown_method(request)
+        return json_bytes_response(description())
 
     async def site(self, request: web.Request) -> web.StreamResponse:
         """``/api/site``: where this node is."""
