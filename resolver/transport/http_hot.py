@@ -34,7 +34,8 @@ MADE_OF: Final = web.ResponseKey("made_of", Kept)
 """What a response was made of that may be given again to whomever asks for the same path."""
 
 MAX_LOOKS: Final = 1024
-"""Of one node; a client that makes up more makes all be learnt anew."""
+"""Of one node, and as many that were seen once; a client that makes up more, and uses each twice,
+makes all be learnt anew."""
 
 LONGEST_LOOK: Final = 2048
 MAX_BURST: Final = 1 << 18
@@ -72,6 +73,8 @@ class HotRoute:
         self._ready: Final = ready
         self._behind: Final = behind
         self._looks: Final[set[bytes]] = set()
+        self._seen_once: Final[set[int]] = set()
+        """Hashes of looks that have been seen once, lately: most of those are never seen again."""
 
     def repeat(self, octets: bytes) -> tuple[list[bytes], int]:
         """The answers to the requests at the front of ``octets``, as far as they are known, and
@@ -115,7 +118,7 @@ class HotRoute:
         transport = request.transport
         connection = None if transport is None else transport.get_protocol()
         if isinstance(connection, HotConnection):
-            self._remember(connection.answered(), path)
+            self.learn(connection.answered(), path)
         return response
 
     def _repeated(self, path: bytes) -> web.StreamResponse | None:
@@ -127,13 +130,22 @@ class HotRoute:
         self._ready.sent(1, time.perf_counter() - started)
         return _Repeated(octets)
 
-    def _remember(self, request: bytes, path: bytes) -> None:
-        """Remember the look of a plain request for ``path``."""
+    def learn(self, request: bytes, path: bytes) -> None:
+        """Remember the look of a plain request for ``path``, when it is seen for the second
+        time."""
         start = _START + path + b" "
-        if request.startswith(start) and len(request) - len(start) < LONGEST_LOOK:
-            if len(self._looks) >= MAX_LOOKS:
-                self._looks.clear()
-            self._looks.add(request[len(start) - 1 :])
+        if not request.startswith(start) or len(request) - len(start) > LONGEST_LOOK:
+            return
+        look = request[len(start) - 1 :]
+        mark = hash(look)
+        if mark not in self._seen_once:
+            if len(self._seen_once) >= MAX_LOOKS:
+                self._seen_once.clear()
+            self._seen_once.add(mark)
+            return
+        if len(self._looks) >= MAX_LOOKS:
+            self._looks.clear()
+        self._looks.add(look)
 
 
 class HotConnection(asyncio.Protocol):

@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.cache import BudgetCache
 from resolver.model.value import HandleValue, Permission, TtlType
 from resolver.storage.base import Change
-from resolver.transport.http_hot import MAX_LOOKS
+from resolver.transport.http_hot import LONGEST_LOOK, MAX_BURST, MAX_LOOKS, HotRoute
 from resolver.transport.ready import READY_S
 from resolver.wire.values import ValueList
 from tests.support.memory_network import MemoryNetwork, four_tiers, text_value
@@ -84,6 +85,11 @@ def network() -> MemoryNetwork:
         ]
     )
     return tree
+
+
+async def unreached(request: web.BaseRequest) -> web.StreamResponse:
+    """The application behind a route that answers everything itself."""
+    raise AssertionError(request.path)
 
 
 @pytest.fixture
@@ -268,10 +274,37 @@ async def test_a_full_table_takes_no_room():
 
 
 async def test_looks_that_a_client_makes_up_take_no_room(works: TwoDoors):
-    for number in range(MAX_LOOKS + 10):
-        await works.hot.ask(get(MOTOR, f"X-Request-Id: {number}"))
-    await works.assert_equal(get())
-    await works.assert_equal(get(MOTOR, "X-Long: " + "x" * 4000))
+    await works.hot.ask(get())
+    ready = works.service.http_ready()
+    assert ready is not None
+    route, path = HotRoute(ready, web.Server(unreached).request_handler), MOTOR.encode()
+    for _ in range(2):
+        assert route.repeat(get()) == ([], 0)
+        route.learn(get(), path)
+    assert route.repeat(get())[1] == len(get())
+    # Nobody uses them twice, so they make nobody forget others.
+    for number in range(2 * MAX_LOOKS):
+        route.learn(get(MOTOR, f"X-Request-Id: {number}"), path)
+    assert route.repeat(get())[1] == len(get())
+    for number in range(2 * MAX_LOOKS + 2):
+        route.learn(get(MOTOR, f"X-Request-Id: {number // 2}"), path)
+    assert route.repeat(get()) == ([], 0)
+    long = get(MOTOR, "X-Long: " + "x" * LONGEST_LOOK)
+    for _ in range(2):
+        route.learn(long, path)
+    assert route.repeat(long) == ([], 0)
+
+
+async def test_so_much_at_once(works: TwoDoors):
+    one = await works.hot.ask(get())
+    ready = works.service.http_ready()
+    assert ready is not None
+    route = HotRoute(ready, web.Server(unreached).request_handler)
+    for _ in range(2):
+        route.learn(get(), MOTOR.encode())
+    answers, at = route.repeat(get() * MAX_BURST)
+    assert at == len(answers) * len(get())
+    assert 0 < sum(map(len, answers)) - MAX_BURST < 2 * len(one.body) + 1000
 
 
 # What HTTP caches are told
