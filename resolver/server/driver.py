@@ -126,7 +126,10 @@ class Run:
             case Commit():
                 self._driver.writer.submit(step.change, self._resume)
             case Ask():
-                self._driver.upstream.ask(step, self._resume)
+                try:
+                    self._driver.upstream.ask(step, self._resume)
+                except Exception:
+                    self._take(Done(_defect()))
             case Work():
                 work = asyncio.get_running_loop().run_in_executor(None, step.run)
                 work.add_done_callback(self._worked)

@@ -107,11 +107,15 @@ class RecordedNetwork:
             if node.records:
                 state.store.put_many(_records(node.records))
 
-    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> None:
+    def ask(self, ask: Ask, heard: Callable[[Reply | UpstreamError], None]) -> object:
         """Carry a question from one node to another."""
-        asyncio.get_running_loop().call_soon(lambda: heard(self._exchanged(ask)))
+        try:
+            outcome: Reply | UpstreamError = self._exchange(ask)
+        except UpstreamError as error:
+            outcome = error
+        return asyncio.get_running_loop().call_soon(heard, outcome)
 
-    def _exchanged(self, ask: Ask) -> Reply | UpstreamError:
+    def _exchange(self, ask: Ask) -> Reply:
         (port,) = {interface.port for interface in ask.site.servers[0].interfaces} & set(NODES)
         request = Message(
             envelope=Envelope(),
@@ -123,7 +127,7 @@ class RecordedNetwork:
         client = Client(transport="tcp", host="127.0.0.1", port=1)
         replies = self._services[port].receive(encode_message(request), client)
         if not isinstance(replies, list):
-            return UpstreamTimeout(f"the node recorded at {port} asks others in turn")
+            raise UpstreamTimeout(f"the node recorded at {port} asks others in turn")
         return Reply(decode_message(replies[0]), f"127.0.0.1:{port}", "tcp", 0.0)
 
     async def _start(self, recorded: int, node: Recorded, key: NetworkKey, file: Path) -> None:
