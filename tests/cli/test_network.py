@@ -110,8 +110,8 @@ def test_status_as_json(data: Path):
     assert psutil.pid_exists(document["supervisor"])
     for node in document["nodes"]:
         assert set(node) == {
-            "name", "role", "title", "prefix", "address", "port", "http_port", "process", "pid", "pids",
-            "state", "restarts", "health",
+            "name", "role", "title", "prefix", "address", "port", "http_port", "process", "pid",
+            "pids", "state", "restarts", "health",
         }  # fmt: skip
         assert (node["state"], node["health"], node["restarts"]) == ("ready", "ok", 0)
 
