@@ -99,6 +99,7 @@ def test_python_examples_run(document: str, wuhan_network, tmp_path: Path, monke
             continue
         code = code.replace("127.0.0.1:3641", recursive.server)
         code = code.replace("http://127.0.0.1:8001", recursive.http_url)
+        code = code.replace("127.0.0.1:8001", recursive.http_url.removeprefix("http://"))
         url = wuhan_network.node("88.901.1").http_url
         code = code.replace("http://127.0.0.1:8201", url)
         code = code.replace("https://127.0.0.1:8201", url.replace("http:", "https:"))

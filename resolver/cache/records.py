@@ -106,6 +106,7 @@ class RecordCache:
     Attributes:
         entries: the positive answers, for those who read them as octets.
         prefixes: numbers of the prefixes in them.
+        ttl_cap_s: longest life of one.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class RecordCache:
             policy: eviction policy, see ``resolver.cache.policies``.
         """
         self._lifetimes: Final = lifetimes
+        self.ttl_cap_s: Final = lifetimes.ttl_cap_s
         self.prefixes: Final = PrefixNumbers()
         self.entries: Final = EntryTable(budget, policy)
         small = budget // 8 if negative_budget is None else negative_budget
@@ -164,8 +166,10 @@ class RecordCache:
         fresh_s = ttl
         if lifetimes.prefetch:
             fresh_s = ttl * (_DUE_FROM - _DUE_SPREAD * (crc32(octets) / 2**32))
+        # To a record without values the answer is another; it is never given without a look.
+        fresh = tick_of(now + fresh_s) if len(values) else 0
         number = self.prefixes.number(handle)
-        entry = pack_entry(tick_of(now + fresh_s), tick_of(now + ttl), number, key, values.octets)
+        entry = pack_entry(fresh, tick_of(now + ttl), number, key, values.octets)
         self.entries.put(key, entry)
         self._negatives.discard(folded)
         self._failures.discard(folded)
@@ -253,7 +257,7 @@ class RecordCache:
             # A failure known of is why the stale answer is good enough.
             if self._failures.get(folded, now) is not None:
                 state = State.HELD
-        elif fresh <= tick:
+        elif 0 < fresh <= tick:
             state, fresh = State.DUE, expires
             if not quietly:
                 entry = with_fresh(entry, fresh)

@@ -24,7 +24,7 @@ from resolver.node.daily import DailyRequests
 from resolver.node.forward import Forward
 from resolver.node.outcome import Outcome, Stage, refusal
 from resolver.node.selection import select, wants_public_only
-from resolver.node.state import NodeState
+from resolver.node.state import HEARTBEAT, NodeState
 from resolver.resolution.routing import (
     DELEGATION_SERVICE_TYPE,
     DELEGATION_TYPES,
@@ -36,9 +36,6 @@ from resolver.wire.bodies import ReferralAnswer, ResolveRequest, SiteAnswer
 from resolver.wire.cursor import encode_text
 from resolver.wire.message import Message
 from resolver.wire.typed import encode_site
-
-HEARTBEAT: Final = "0"
-"""The handle that idle clients of the id-pointer SDK resolve to keep a connection alive."""
 
 NOT_RESPONSIBLE_TEXT: Final = "That prefix doesn't live here"
 

@@ -3,9 +3,10 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from resolver.cache.budget import BudgetCache
 from resolver.cache.entries import EntryTable
 from resolver.cache.prefixes import PrefixNumbers
 from resolver.cache.records import Lifetimes, RecordCache
@@ -30,10 +31,15 @@ from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
 from resolver.wire.cursor import decode_text, encode_text
-from resolver.wire.values import all_public
+from resolver.wire.values import EMPTY, all_public
 
+HEARTBEAT: Final = "0"
+"""The handle that idle clients of the id-pointer SDK resolve to keep a connection alive."""
+
+_HEARTBEAT: Final = HEARTBEAT.encode()
 _FOREIGN_OCTETS: Final = 1 << 20
 _OWN_OCTETS: Final = 1 << 20
+_BODIES_OCTETS: Final = 1 << 20
 _NA_OCTETS: Final = b"0.NA"
 
 
@@ -72,6 +78,7 @@ class NodeState:
         permits: what was found out about the rights of users.
         foreign: records of other nodes that say who may do what here.
         own: records of the node's own as octets, those that were asked for lately.
+        bodies: answers that are ready to go out over HTTP (``resolver.transport.http_ready``).
         logins: connection or session → what its client has proved.
         login_lifetime_s: seconds after which a client has to log in again.
     """
@@ -107,6 +114,7 @@ class NodeState:
         )
     )
     own: EntryTable = field(default_factory=lambda: EntryTable(_OWN_OCTETS, "lru"))
+    bodies: BudgetCache[Any] = field(default_factory=lambda: BudgetCache(_BODIES_OCTETS))
     logins: WeakKeyDictionary[object, Login] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
@@ -172,10 +180,13 @@ class NodeState:
         return fold(prefix_of(handle)) in self.homes
 
     def public_record(self, folded: bytes) -> bytes | None:
-        """The encoded values of a record held here, by the octets of its folded handle, if
-        everybody may read all of them; None also if the store cannot say."""
+        """The encoded values of a record held here, by the octets of its folded handle, if there
+        are some and everybody may read all of them; None also where requests are answered without
+        a look at records, and if the store cannot say."""
         prefix, slash, _ = folded.partition(b"/")
         if not slash or prefix == _NA_OCTETS:
+            if folded == _HEARTBEAT:
+                return None
             folded = folded if slash else _NA_OCTETS + b"/" + folded
             if not self.holds_prefix_record(decode_text(folded[len(_NA_OCTETS) + 1 :])):
                 return None
@@ -185,7 +196,9 @@ class NodeState:
             octets = self.store.find(folded)
         except StoreError:
             return None
-        return octets if octets is not None and all_public(octets) else None
+        if octets is None or octets == EMPTY.octets or not all_public(octets):
+            return None
+        return octets
 
     def delegated(self, handle: str) -> bool:
         """Whether the record of this prefix lives further down: below a prefix whose record, held

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import uvloop
 
-from resolver.cache import EntryTable, Lifetimes, RecordCache, Route, RouteCache
+from resolver.cache import BudgetCache, EntryTable, Lifetimes, RecordCache, Route, RouteCache
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
@@ -235,6 +235,7 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
             policy=cache.policy,
         ),
         own=EntryTable(cache.own_bytes // share, cache.policy),
+        bodies=BudgetCache(cache.bodies_bytes // share, cache.policy),
         routes=RouteCache(
             cache.routes_bytes // share,
             ttl_cap_s=cache.ttl_cap_s,

@@ -27,10 +27,12 @@ from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.transport.admission import Admission, client_of
+from resolver.transport.at_hand import AtHand
+from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import ErrorAnswer, ResolveRequest
+from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
 from resolver.wire.proof import Proof
@@ -75,6 +77,7 @@ class NodeService:
         )
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
+        self._http_ready: Final = _http_ready(node.state, clock)
         self._muster: Final = muster or Muster(
             self._counters, partial(caches_of, node.state), None, list
         )
@@ -111,6 +114,17 @@ class NodeService:
     def ready(self, transport: str) -> Ready | None:
         """See ``Service``."""
         return self._ready.get(transport)
+
+    def http_ready(self) -> HttpReady | None:
+        """See ``Service``."""
+        return self._http_ready
+
+    def keeps(self, answer: Answer) -> int:
+        """See ``Service``."""
+        ttl = answer.ttl
+        if ttl is None and isinstance(answer.body, RecordAnswer):
+            ttl = answer.body.values.lifetime(self.clock.unix())
+        return min(ttl or 0, int(self._state.records.ttl_cap_s))
 
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came as HTTP."""
@@ -281,6 +295,21 @@ def _ready_answers(state: NodeState) -> dict[str, Ready]:
     }
 
 
+def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
+    """The same for HTTP."""
+    if state.max_daily_requests:
+        return None
+    at_hand = AtHand(
+        state.own,
+        state.records.entries,
+        record=state.public_record,
+        refresh=state.refresh,
+        prefixes=state.prefixes,
+        counters=state.counters,
+    )
+    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix)
+
+
 def caches_of(state: NodeState) -> dict[str, CacheStatistics]:
     """What is in the caches of a node, by class."""
     return {
@@ -288,6 +317,7 @@ def caches_of(state: NodeState) -> dict[str, CacheStatistics]:
         "leaf": state.records.statistics(),
         "negative": state.records.negative_statistics(),
         "own": state.own.statistics(),
+        "http": state.bodies.statistics(),
     }
 
 

@@ -189,6 +189,7 @@ def _cache(model: CacheModel) -> CacheSpec:
         leaves_bytes=model.leaves,
         negatives_bytes=model.negatives,
         own_bytes=model.own,
+        bodies_bytes=model.bodies,
         ttl_cap_s=model.ttl_cap,
         negative_ttl_s=model.negative_ttl,
         failure_ttl_s=model.failure_ttl,

@@ -26,6 +26,7 @@ class CacheSpec:
     leaves_bytes: int = 16 * MIB
     negatives_bytes: int = 2 * MIB
     own_bytes: int = 8 * MIB
+    bodies_bytes: int = 16 * MIB
     ttl_cap_s: float = 3600.0
     negative_ttl_s: float = 60.0
     failure_ttl_s: float = 2.0

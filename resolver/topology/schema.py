@@ -130,6 +130,7 @@ class CacheModel(_Section):
         2 << 20, description="budget for 'there is no such thing', and as much for failures"
     )
     own: Size = Field(8 << 20, description="budget for records of the node's own asked for lately")
+    bodies: Size = Field(16 << 20, description="budget for answers that are ready for HTTP")
     ttl_cap: Duration = Field(3600.0, description="longest life of an answer, whatever its TTL")
     negative_ttl: Duration = Field(60.0, description="life of 'there is no such thing'; 0 is off")
     failure_ttl: Duration = Field(

@@ -6,6 +6,7 @@ from typing import Protocol
 from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.transport.admission import Admission
+from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
@@ -37,6 +38,12 @@ class Service(Protocol):
 
     def ready(self, transport: str) -> Ready | None:
         """The ready answers for a transport; None if every request has to be looked at."""
+
+    def http_ready(self) -> HttpReady | None:
+        """The same for HTTP."""
+
+    def keeps(self, answer: Answer) -> int:
+        """Seconds for which whoever gets an answer with values may keep it."""
 
     def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
         """The answer to a request that came in another form than a message."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,11 @@ from resolver.model.codes import ResponseCode
 from resolver.model.handle import fold, prefix_handle
 from resolver.transport.door import Service
 from resolver.transport.elsewhere import Elsewhere, adopt
+from resolver.transport.http_admission import admitting
+from resolver.transport.http_batch import Batches
+from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
+from resolver.transport.http_hot import MADE_OF, hot
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
 from resolver.transport.http_requests import (
@@ -37,15 +41,18 @@ from resolver.transport.http_requests import (
 from resolver.transport.http_responses import (
     BadRequest,
     html_response,
+    json_bytes_response,
     json_response,
+    not_modified,
     preflight,
     redirect_to,
     unknown_method,
 )
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.http_verifications import add_session_routes
-from resolver.transport.tls import TlsFiles, sniffing
-from resolver.wire.answer import Client
+from resolver.transport.openapi import description
+from resolver.transport.tls import Factory, TlsFiles, sniffing
+from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import RecordAnswer
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_MESSAGE
 from resolver.wire.rest import http_status, site_to_json
@@ -123,7 +130,12 @@ async def serve_http(
     await runner.setup()
     assert runner.server is not None
     # uvloop and asyncio take any callable that makes protocols.
-    factory = sniffing(runner.server, tls, service, elsewhere)
+    application: Factory = runner.server
+    ready = service.http_ready()
+    # Where requests are counted by client, the application counts them.
+    if ready is not None and service.admission.requests is None:
+        application = hot(runner.server, ready)
+    factory = sniffing(application, tls, service, elsewhere)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(factory, sock=sock, backlog=1024)
     return HttpDoor(runner, server, factory)
@@ -134,12 +146,14 @@ def make_app(
 ) -> web.Application:
     """The application behind the door."""
     sessions = sessions or HttpSessions()
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors])
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[admitting(service), _errors])
     identities = Identities(service, sessions, plain=passwords)
     handlers = _Handlers(service, identities)
     add_session_routes(app, service, identities)
     for path in ("/api/handles", "/api/handles/{handle:.*}"):
         app.router.add_route("*", path, handlers.handles)
+    app.router.add_route("*", "/api/resolve", Batches(service).resolve)
+    app.router.add_route("*", "/api/openapi.json", handlers.description)
     app.router.add_route("*", "/api/site", handlers.site)
     app.router.add_route("*", "/api/prefixes", handlers.prefixes)
     app.router.add_route("*", "/api/prefixes/{prefix:.*}", handlers.prefixes)
@@ -220,16 +234,39 @@ class _Handlers:
             return client
         # Who has said who they are wants what they may read.
         message = question(handle, parameters, public_only=client.connection is None)
-        answer = await settled(self._service.ask(message, client))
+        outcome = self._service.ask(message, client)
+        made_of = None
+        if request.method == "GET" and not parameters and client.connection is None:
+            ready = self._service.http_ready()
+            if ready is not None and isinstance(outcome, Answer):
+                made_of = ready.made_of(outcome)
+        answer = await settled(outcome)
+        headers: Mapping[str, str] = {}
+        if request.method in ("GET", "HEAD"):
+            headers = caching_headers(self._service, client, message, answer)
+            if "ETag" in headers and is_known(request, answer):
+                return not_modified(headers)
         shown = answer_to_json(handle, answer)
         if client.trace:
             shown["trace"] = trace_to_json(self._service.name, answer)
-        return json_response(
+        response = json_response(
             shown,
             http_status(answer.code, secure=self._identities.taken(request)),
             pretty=switch(parameters, "pretty", default=False),
             callback=callback,
+            headers=headers,
         )
+        if made_of is not None:
+            response[MADE_OF] = made_of
+        return response
+
+    async def description(self, request: web.Request) -> web.StreamResponse:
+        """``/api/openapi.json``: what all this is."""
+        if request.method == "OPTIONS":
+            return preflight(request)
+        if request.method not in ("GET", "HEAD"):
+            return unknown_method(request)
+        return json_bytes_response(description())
 
     async def site(self, request: web.Request) -> web.StreamResponse:
         """``/api/site``: where this node is."""

@@ -7,10 +7,12 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from resolver.model.codes import OpCode, OpFlag
+from resolver.model.errors import WireError
 from resolver.transport.http_responses import BadRequest
 from resolver.transport.http_sessions import Identity
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ResolveRequest
+from resolver.wire.cursor import encode_text
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
 
@@ -53,6 +55,11 @@ def question(handle: str, parameters: Parameters, *, public_only: bool = True) -
         if not text.removeprefix("-").isdecimal() or not -(2**31) <= int(text[:12]) < 2**31:
             raise BadRequest(f'index: "{text}" is no 32-bit whole number')
         indexes.append(int(text))
+    for type_ in parameters.get("type", []):
+        try:
+            encode_text(type_)
+        except WireError:
+            raise BadRequest(f"type: {type_!a} is not Unicode") from None
     flags = 0
     if switch(parameters, "publicOnly", default=public_only):
         flags |= OpFlag.PUBL

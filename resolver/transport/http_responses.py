@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -39,17 +40,36 @@ def json_response(
         # Two characters that JSON allows in text and JavaScript once did not.
         text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         text, media_type = f"{callback}({text});", _JAVASCRIPT
+    octets = text.encode("utf-8", "backslashreplace")
+    return json_bytes_response(octets, status, media_type, headers or {})
+
+
+def json_bytes_response(
+    octets: bytes,
+    status: int = 200,
+    media_type: str = _JSON,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> web.Response:
+    """The same for JSON that is written already."""
     return web.Response(
-        body=text.encode("utf-8", "backslashreplace"),
+        body=octets,
         status=status,
         headers=CIMultiDict(
             [
                 ("Content-Type", media_type),
                 ("Access-Control-Allow-Origin", "*"),
                 ("X-Content-Type-Options", "nosniff"),
-                *(headers or {}).items(),
+                *headers.items(),
             ]
         ),
+    )
+
+
+def not_modified(headers: Mapping[str, str]) -> web.Response:
+    """304: what the client has is what there is; ``headers`` as of the whole answer."""
+    return web.Response(
+        status=304,
+        headers=CIMultiDict([("Access-Control-Allow-Origin", "*"), *headers.items()]),
     )
 
 

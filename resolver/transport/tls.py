@@ -144,7 +144,7 @@ class _TlsProtocol(asyncio.Protocol):
     def __init__(self, above: Any, context: "SSL.Context", service: Service) -> None:
         from OpenSSL import SSL
 
-        self._above: Final = above
+        self.above: Any = above
         self._service: Final = service
         self.tls: Final = SSL.Connection(context, None)
         self.tls.set_accept_state()
@@ -167,7 +167,7 @@ class _TlsProtocol(asyncio.Protocol):
                 self.tls.do_handshake()
                 self._opened()
             while True:
-                self._above.data_received(self.tls.recv(_READ_OCTETS))
+                self.above.data_received(self.tls.recv(_READ_OCTETS))
         except SSL.WantReadError:
             self.flush()
         except SSL.ZeroReturnError:
@@ -182,24 +182,24 @@ class _TlsProtocol(asyncio.Protocol):
     def eof_received(self) -> None:
         """Called by the loop when the client will send no more."""
         if self._is_open:
-            self._above.eof_received()
+            self.above.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop when the connection is gone."""
         if self._timer is not None:
             self._timer.cancel()
         if self._is_open:
-            self._above.connection_lost(exc)
+            self.above.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Called by the loop when the client does not read."""
         if self._is_open:
-            self._above.pause_writing()
+            self.above.pause_writing()
 
     def resume_writing(self) -> None:
         """Called by the loop when the client reads again."""
         if self._is_open:
-            self._above.resume_writing()
+            self.above.resume_writing()
 
     def flush(self) -> None:
         """Send what TLS has to send."""
@@ -215,7 +215,7 @@ class _TlsProtocol(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._is_open = True
-        self._above.connection_made(_TlsTransport(self, self._transport))
+        self.above.connection_made(_TlsTransport(self, self._transport))
 
     def _too_late(self) -> None:
         self._service.rejected("http", "timeout")
@@ -247,6 +247,14 @@ class _TlsTransport(asyncio.Transport):
         while octets and not self._below.is_closing():
             octets = octets[self._protocol.tls.send(bytes(octets[:_READ_OCTETS])) :]
         self._protocol.flush()
+
+    def get_protocol(self) -> Any:
+        """Who is above TLS."""
+        return self._protocol.above
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let somebody else be above TLS from now on."""
+        self._protocol.above = protocol
 
     def is_closing(self) -> bool:
         """Whether nothing can be sent any more."""

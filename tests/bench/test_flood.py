@@ -15,7 +15,7 @@ def test_a_short_flood(capsys: pytest.CaptureFixture[str]):
     status = flood.main(options)
     report = json.loads(capsys.readouterr().out)
     assert status == (0 if report["met"] else 4)
-    assert report["budget"] == (64 + 4 + 2 + 8) << 20
+    assert report["budget"] == (64 + 4 + 2 + 8 + 16) << 20
     poured = report["flood"]
     assert poured["sent"] == 3000
     assert poured["lost"] + sum(poured["answers"].values()) == 3000

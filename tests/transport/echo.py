@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.site import Interface, Protocol, Purpose, Server, Site
 from resolver.transport.admission import Admission
+from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
@@ -103,6 +104,14 @@ class Echo:
     def shed(self, reason: str) -> None:
         """Remember why the door turned something away."""
         self.sheddings.put_nowait(reason)
+
+    def http_ready(self) -> HttpReady | None:
+        """None."""
+        return None
+
+    def keeps(self, answer: Answer) -> int:
+        """Only the HTTP door asks so."""
+        raise NotImplementedError
 
     def rejected(self, transport: str, reason: str) -> None:
         """Remember what the door turned away."""

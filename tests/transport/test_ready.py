@@ -39,6 +39,7 @@ HANDLES = [
     "88.901.1/Motor",
     "88.901.1/secret",
     "88.901.1/none",
+    "88.901.1/nada",
     "88.901.1/zähler",
     "88.901.1/Z\u00c4HLER",
     "88.901.1",
@@ -120,6 +121,7 @@ def network() -> MemoryNetwork:
         [
             ("88.901.1/zähler", ValueList.of(odd)),
             ("88.901.1/large", ValueList.of([text_value(1, "NOTE", "x" * 600)])),
+            ("88.901.1/nada", ValueList.of([])),
         ]
     )
     return tree
