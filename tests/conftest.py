@@ -1,8 +1,40 @@
-"""What all tests share: pytest's own test bench, and the plugin that this package ships."""
+"""What all tests share: pytest's own test bench, the plugin that this package ships, and an end to
+tests that do not end."""
 
+import faulthandler
+import os
+from collections.abc import Generator
 from importlib.metadata import entry_points
+
+import pytest
 
 # Installed, the plugin is there by itself; from a bare checkout it has to be named.
 _INSTALLED = any(point.name == "wuhan" for point in entry_points(group="pytest11"))
 
 pytest_plugins = ["pytester"] if _INSTALLED else ["pytester", "resolver.pytest_plugin"]
+
+TEARDOWN_S = 60.0
+"""pytest-timeout stops its clock when a test has failed. If what is torn down then waits for what
+the test would have done, only the end of the whole run helps."""
+
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what is stderr before tests are captured."""
+    config.stash[_STDERR] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[_STDERR])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Say where a teardown hangs, and end the run."""
+    file = item.config.stash[_STDERR]
+    faulthandler.dump_traceback_later(TEARDOWN_S, exit=True, file=file)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -37,7 +37,8 @@ from resolver.resolution import Ask, Limits, Question, Resolution
 from resolver.resolution.routing import referral_sites
 from resolver.resolution.trace import hop_of, leading_to
 from resolver.upstream.driving import drive, no_commit
-from resolver.upstream.exchange import PEERS, PeerKind, Upstream
+from resolver.upstream.exchange import Upstream
+from resolver.upstream.servers import PEERS, PeerKind
 from resolver.upstream.udp import UdpPeer
 from resolver.wire.answer import Answer, Hop
 from resolver.wire.batch import MAX_HANDLES

@@ -7,12 +7,10 @@ sockets and close the others'. A process that dies is started again after a dela
 a message.
 """
 
-import ctypes
 import gc
 import json
 import logging
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -24,6 +22,13 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
+from resolver.cluster.processes import (
+    die_with_parent,
+    how_it_ended,
+    kill,
+    raise_file_limit,
+    redirect_output,
+)
 from resolver.cluster.sockets import close_all, link
 from resolver.cluster.state import (
     FAILED,
@@ -44,10 +49,6 @@ GRACE_S: Final = 5.0
 FAILED_AFTER: Final = 5
 """Deaths in a row after which a process is called failed; it is still started again."""
 
-_LOG_OCTETS: Final = 16 << 20
-"""A log longer than this is set aside when its process starts."""
-
-_PR_SET_PDEATHSIG: Final = 1
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _log: Final = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything, keep it running, return when told to stop and everything has ended."""
-        _raise_file_limit()
+        raise_file_limit()
         self._listen_to_signals()
         # What is there now stays as it is: the collector need not touch, and so copy, its pages.
         gc.collect()
@@ -247,7 +248,7 @@ class Supervisor:
         process.deaths = 1 if good else process.deaths + 1
         delay = min(FIRST_DELAY_S * 2 ** (process.deaths - 1), LONGEST_DELAY_S)
         process.start_due = now + delay
-        how = _how_it_ended(status)
+        how = how_it_ended(status)
         for spec in process.nodes:
             node = self._nodes[spec.name]
             self._note_pids(spec)
@@ -295,13 +296,13 @@ class Supervisor:
     def _stop_all(self) -> None:
         self._stopping = True
         for process in self._processes:
-            _kill(process.pid, signal.SIGTERM)
+            kill(process.pid, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
         while any(process.pid for process in self._processes):
             left = deadline - time.monotonic()
             if left <= 0:
                 for process in self._processes:
-                    _kill(process.pid, signal.SIGKILL)
+                    kill(process.pid, signal.SIGKILL)
                 left = GRACE_S
                 deadline = time.monotonic() + left
             self._wait(left)
@@ -325,12 +326,12 @@ def _become_host(process: _Process, ready: int, supervisor: Supervisor) -> None:
     """The rest of a child's life; does not return."""
     status = 1
     try:
-        _die_with_parent()
+        die_with_parent()
         signal.set_wakeup_fd(-1)
         for number in (*_STOP_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         log = supervisor.log_path(process.name)
-        _redirect_output(log)
+        redirect_output(log)
         logging.basicConfig(
             level=logging.INFO,
             format="%(asctime)s %(levelname)s %(message)s",
@@ -347,46 +348,8 @@ def _become_host(process: _Process, ready: int, supervisor: Supervisor) -> None:
         os._exit(status)
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end this process when the supervisor is gone, however it went (Linux)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _report(pipe: int, name: str) -> None:
     os.write(pipe, name.encode() + b"\n")
-
-
-def _redirect_output(path: str) -> None:
-    if os.path.exists(path) and os.path.getsize(path) > _LOG_OCTETS:  # noqa: PTH110, PTH202
-        os.replace(path, path + ".1")  # noqa: PTH105
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-    os.close(null)
-
-
-def _kill(pid: int, number: int) -> None:
-    if pid:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def _how_it_ended(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with status {code}"
-
-
-def _raise_file_limit() -> None:
-    """A network of a hundred nodes needs more files than many shells allow at first."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def emit_to(stream: int) -> Emit:

@@ -5,29 +5,19 @@ Rules:
   ``records.mdb-generation``) of several databases:
   ``about`` names the project and the format, ``records`` holds ``resolver.storage.layout``, the
   others are ``resolver.storage.lmdb_ledger``'s.
-- Many processes may open the same file, each after its fork; within a process a file is opened
-  once. A writer never blocks readers.
-- Every read begins and ends its own transaction: it sees the last commit of whichever process,
-  and no snapshot outlives it. (A kept snapshot would save 0.2 µs a read, but an idle reader
-  would then pin every page it can see, and the file would grow with each write.)
-- Every write is one transaction, on disk (fsync) before the call returns. Whatever happens, the
-  file holds the last completed one.
-- The map grows by itself. It is address space, not memory: only pages in use cost anything.
+- How the file is opened, read, written and grown: ``resolver.storage.lmdb_file``.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import lt
 from pathlib import Path
-from threading import Lock
-from typing import Final, TypeAlias, TypeVar
+from typing import Final
 
 import lmdb
 
 from resolver.model.errors import StoreError
 from resolver.storage.base import Change, Document, Record, check_record, same
-from resolver.storage.generation import Generation
 from resolver.storage.layout import (
     fold_octets,
     key_of,
@@ -39,15 +29,12 @@ from resolver.storage.layout import (
     unpack_values,
 )
 from resolver.storage.ledger import Entry, Figures
-from resolver.storage.lmdb_errors import reason_of
+from resolver.storage.lmdb_file import INITIAL_MAP_OCTETS, Database, LmdbFile, Txn
 from resolver.storage.lmdb_ledger import DATABASES, LmdbLedger
 from resolver.wire.values import ValueList
 
 FORMAT: Final = b"wuhan records 1"
 """Project and format version, as stored in every file."""
-
-INITIAL_MAP_OCTETS: Final = 16 << 20
-"""Address space a new store starts with."""
 
 _ABOUT: Final = b"about"
 _RECORDS: Final = b"records"
@@ -56,28 +43,12 @@ _PAGE_RECORDS: Final = 1000
 _PAGE_OCTETS: Final = 1 << 20
 """An iteration reads so many records, or octets, at a time."""
 
-_MAX_RETRIES: Final = 64
-"""Of one call; the map doubles with each, so this is never the limit that is met."""
-
-_DONE: Final = {
-    "open": "opened",
-    "read": "read",
-    "write": "written",
-    "grow": "written",
-    "back up": "backed up",
-}
-"""What cannot be done → what clients are told it is."""
-
 
 def _always(_: object) -> bool:
     return True
 
 
-T = TypeVar("T")
-Txn: TypeAlias = "lmdb.Transaction[bytes]"
-
-
-class LmdbStore:
+class LmdbStore(LmdbFile):
     """Records in one LMDB file; see ``RecordStore``.
 
     Attributes:
@@ -96,35 +67,11 @@ class LmdbStore:
         Raises:
             StoreError: not a store of this format, damaged, or not accessible.
         """
-        self.path: Final = path
-        # Guards the address of the map against the thread that reads while another grows it.
-        self._mapping: Final = Lock()
-        # One thread writes at a time: the map must not grow under another's transaction.
-        self._writing: Final = Lock()
-        self._process: Final = os.getpid()
-        if not create and not path.exists():
-            raise StoreError(f"there is no record store at {path}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._env = lmdb.open(
-                os.fspath(path),
-                subdir=False,
-                map_size=map_octets,
-                max_dbs=2 + DATABASES,
-                max_spare_txns=2,
-                mode=0o600,
-                readahead=False,
-            )
-        except lmdb.Error as error:
-            raise self._failure("open", error) from error
-        except OSError as error:
-            raise StoreError(f"cannot open {path}: {error.strerror}") from error
+        super().__init__(path, create=create, map_octets=map_octets, databases=2 + DATABASES)
         try:
             self._env.reader_check()
             self._records, self._ledger = self._write(self._prepare)
-            self._generation: Final = Generation(
-                path.with_name(path.name + "-generation"), self._env.info()["last_txnid"]
-            )
+            self._count_changes()
         except StoreError:
             self._env.close()
             raise
@@ -190,43 +137,9 @@ class LmdbStore:
         for key, stored in self._stored(prefix):
             yield unpack_name(key, stored), unpack_values(key, stored)
 
-    def generation(self) -> int:
-        """See ``RecordStore``: the number LMDB gave the last change of records, in 0.1 µs."""
-        return self._generation.value()
-
     def count(self) -> int:
         """See ``RecordStore``."""
         return self._read(lambda txn: txn.stat(self._records)["entries"])
-
-    def size_bytes(self) -> int:
-        """See ``RecordStore``: the length of the file."""
-        try:
-            return self.path.stat().st_size
-        except OSError as error:
-            raise StoreError(f"cannot read {self.path}: {error.strerror}") from error
-
-    def backup(self) -> None:
-        """See ``RecordStore``: a file beside the store's, ``records.mdb.backup``, without its free
-        pages. Readers and writers go on meanwhile."""
-        final = self.path.with_name(self.path.name + ".backup")
-        unfinished = final.with_name(final.name + ".new")
-        try:
-            with unfinished.open("wb") as file:
-                unfinished.chmod(0o600)
-                self._env.copyfd(file.fileno(), compact=True)
-                os.fsync(file.fileno())
-            unfinished.replace(final)
-        except lmdb.Error as error:
-            unfinished.unlink(missing_ok=True)
-            raise self._failure("back up", error) from error
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {unfinished}: {error.strerror}") from error
-
-    def close(self) -> None:
-        """See ``RecordStore``."""
-        self._env.close()
-        self._generation.close()
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """See ``Ledger``."""
@@ -314,7 +227,7 @@ class LmdbStore:
                     yield key, stored
             last = page[-1][0]
 
-    def _prepare(self, txn: Txn) -> "tuple[lmdb._Database, LmdbLedger]":
+    def _prepare(self, txn: Txn) -> tuple[Database, LmdbLedger]:
         """The databases of this file, which are made if the file is new."""
         self._fill_up()
         is_new = txn.stat()["entries"] == 0
@@ -334,71 +247,6 @@ class LmdbStore:
                 f" version reads {FORMAT.decode()!r}; export it with the version that wrote it"
             )
         return records, LmdbLedger(self._env, txn)
-
-    def _fill_up(self) -> None:
-        """Give a truncated file its full length back, so that reading a lost page is an error and
-        not a SIGBUS. (The last pages may be missing in good files too: LMDB leaves out those it
-        took and gave back in one transaction.) Called with the write lock held."""
-        length = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-        if self.path.stat().st_size < length:
-            os.truncate(self.path, length)
-
-    def _read(self, work: Callable[[Txn], T]) -> T:
-        for _ in range(_MAX_RETRIES):
-            try:
-                with self._mapping, self._env.begin(self._records) as txn:
-                    return work(txn)
-            except lmdb.MapResizedError:
-                self._adopt_map()
-            except lmdb.ReadersFullError as error:
-                if not self._env.reader_check():
-                    raise self._failure("read", error) from error
-            except lmdb.Error as error:
-                raise self._failure("read", error) from error
-        raise StoreError(f"cannot read {self.path}: other processes keep growing it")
-
-    def _write(self, work: Callable[[Txn], T], changes: Callable[[T], bool] | None = None) -> T:
-        """What ``work`` makes of a transaction, which is on disk then; ``changes`` says of the
-        outcome whether records are others now."""
-        if os.getpid() != self._process:
-            raise StoreError(f"{self.path} was opened before the fork; open it in this process")
-        with self._writing:
-            for _ in range(_MAX_RETRIES):
-                try:
-                    with self._env.begin(write=True) as txn:
-                        number, outcome = txn.id(), work(txn)
-                    if changes is not None and changes(outcome):
-                        self._generation.set(number)
-                    return outcome
-                except lmdb.MapFullError:
-                    self._resize(2 * self._env.info()["map_size"])
-                except lmdb.MapResizedError:
-                    self._adopt_map()
-                except lmdb.Error as error:
-                    raise self._failure("write", error) from error
-        raise StoreError(f"cannot write {self.path}: other processes keep growing it")
-
-    def _adopt_map(self) -> None:
-        """Take over the size to which another process has grown the map."""
-        self._resize(0)
-
-    def _resize(self, octets: int) -> None:
-        """Give the map another size; 0 is the size that the file has.
-
-        Raises:
-            StoreError: there is no address space for it.
-        """
-        try:
-            with self._mapping:
-                self._env.set_mapsize(octets)
-        except (lmdb.Error, MemoryError) as error:
-            reason = error if isinstance(error, lmdb.Error) else lmdb.MemoryError(str(error))
-            raise self._failure("grow", reason) from error
-
-    def _failure(self, what: str, error: lmdb.Error) -> StoreError:
-        reason = reason_of(error)
-        told = f"the records cannot be {_DONE[what]}: {reason}"
-        return StoreError(f"cannot {what} {self.path}: {reason}", told=told)
 
 
 def _page(txn: Txn, start: bytes, last: bytes | None) -> list[tuple[bytes, bytes]]:

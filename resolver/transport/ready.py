@@ -6,7 +6,7 @@ ordinary way; from then on a request of that kind is answered here if its record
 whole of it:
 
 - A request is *plain* if it is a single clear message of operation 1 with none but the flags of
-  ``PLAIN_FLAGS``, in no session and with no credential. Who asks is not looked at.
+  ``shapes.PLAIN_FLAGS``, in no session and with no credential. Who asks is not looked at.
 - Its *look* is the header without what differs from request to request: the octets 0-7, 12-35 and
   40-47, which leaves out the request id and the expiration, and takes in all lengths. Two requests
   of one look differ in the handle and in what stands behind it, and in nothing else.
@@ -27,10 +27,8 @@ call of a Python function alone takes 0.06 µs; slices are the cheapest way to l
 at 0.04 µs each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import Enum
-from struct import Struct
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from resolver.cache.entries import (
     END,
@@ -38,23 +36,27 @@ from resolver.cache.entries import (
     EntryTable,
     fits,
     pack_entry,
-    record_key,
-    selection_key,
     tick_of,
 )
 from resolver.cache.prefixes import PrefixNumbers
-from resolver.model.codes import OpCode, OpFlag, ResponseCode
+from resolver.model.codes import ResponseCode
 from resolver.telemetry.counters import Counters
+from resolver.transport.shapes import (
+    HANDLE_AT,
+    LEAST,
+    Kind,
+    Shape,
+    Slot,
+    is_plain,
+    key_of,
+    kind_of,
+    middle_of,
+)
 from resolver.wire.answer import OWN, Answer
 from resolver.wire.bodies import RecordAnswer, ResolveRequest
 from resolver.wire.cursor import encode_text
 from resolver.wire.envelope import ENVELOPE_OCTETS, MAX_DATAGRAM, MAX_MESSAGE
-from resolver.wire.message import HEADER_OCTETS, LIFETIME_S, Message
-
-PLAIN_FLAGS: Final = (
-    OpFlag.AUTH | OpFlag.RECU | OpFlag.CACR | OpFlag.KPAL | OpFlag.PUBL | OpFlag.DNRF
-)
-"""Flags a plain request may have; all others change the reply or who may see it."""
+from resolver.wire.message import LIFETIME_S, Message
 
 MAX_SHAPES: Final = 4096
 """Looks of one transport; a client that makes up more makes all be learnt anew."""
@@ -68,75 +70,8 @@ _ASKED_FOR: Final = 20_000
 _LONGEST: Final = {"udp": MAX_DATAGRAM, "tcp": ENVELOPE_OCTETS + MAX_MESSAGE}
 """Octets of the longest reply that a transport carries in one piece."""
 
-_BODY: Final = ENVELOPE_OCTETS + HEADER_OCTETS
-_HANDLE: Final = _BODY + 4
-_LEAST: Final = _HANDLE + len(PLAIN_TAIL)
-
-_MIDDLE: Final = Struct(">II16sIII")
-"""Of a reply: sequence, length of the message, codes and flags, expiration, length of the body and
-of the handle."""
-
 _NOT_HERE: Final = b""
 """In place of a middle: a reply that long does not go out this way."""
-
-
-class Kind(Enum):
-    """What a request asks for, by what stands behind its handle."""
-
-    RECORD = 1
-    """All values: ``PLAIN_TAIL``."""
-    PADDED = 2
-    """All values, with more zeros behind, as id-pointer-sdk sends them (docs/protocol.md §3)."""
-    SELECTION = 3
-    """Some values."""
-
-
-class Shape(NamedTuple):
-    """How requests of one look are answered.
-
-    Attributes:
-        get: the entry of a key; nothing if the kind is another than RECORD, see ``Ready._other``.
-        used: to be told of the entry.
-        head: octets 0-7 of the reply.
-        middles: length of an entry → octets 12-47 of the reply.
-        handle_octets: of the handle.
-        values_at: where the values begin in an entry.
-        own: 1 if the records are the node's own, 0 if they are cached.
-        codes: octets 20-35 of the reply.
-        fleeting: the same for an entry that is in no table, so that nobody is to be told.
-    """
-
-    get: Callable[[bytes], bytes | None]
-    used: Callable[[bytes], None]
-    head: bytes
-    middles: dict[int, bytes]
-    handle_octets: int
-    values_at: int
-    own: int
-    kind: Kind
-    codes: bytes
-    fleeting: "Shape | None" = None
-
-
-Slot = tuple[int, int, slice, slice, slice, slice]
-"""Of a request that stands somewhere: where it begins, where its handle does, where the three parts
-of its look are, and its id."""
-
-
-def slots(starts: Iterable[int]) -> tuple[Slot, ...]:
-    """The places of requests that begin at ``starts``. (Slices that are made once take half the
-    time of those that are made when they are needed.)"""
-    return tuple(
-        (
-            at,
-            at + _HANDLE,
-            slice(at, at + 8),
-            slice(at + 12, at + 36),
-            slice(at + 40, at + 48),
-            slice(at + 8, at + 12),
-        )
-        for at in starts
-    )
 
 
 class Ready:
@@ -239,7 +174,7 @@ class Ready:
         replies: list[bytes] = []
         reply = replies.append
         own_answers, end = 0, len(octets)
-        while at + _LEAST <= end:
+        while at + LEAST <= end:
             look = octets[at : at + 8] + octets[at + 12 : at + 36] + octets[at + 40 : at + 48]
             shape = shape_of(look)
             if shape is None:
@@ -292,10 +227,10 @@ class Ready:
         if not isinstance(asked, ResolveRequest) or not isinstance(body, RecordAnswer):
             return
         handle = encode_text(asked.handle)
-        handle_end = _HANDLE + len(handle)
-        kind = _kind_of(octets[handle_end:])
-        key = _key_of(octets, handle_end, kind)
-        if not handle or not fits(key) or not _is_plain(octets, request):
+        handle_end = HANDLE_AT + len(handle)
+        kind = kind_of(octets[handle_end:])
+        key = key_of(octets, handle_end, kind)
+        if not handle or not fits(key) or not is_plain(octets, request):
             return
         table = self._tables[answer.ready == OWN]
         if answer.ready == OWN or kind is Kind.SELECTION:
@@ -338,9 +273,9 @@ class Ready:
         """The shape and the entry of a request that the table of the first shape of its look does
         not answer; no entry if none does."""
         shapes = (self._shapes[look], *self._others.get(look, ()))
-        handle_end = _HANDLE + shapes[0].handle_octets  # which is the same in all of a look
-        kind = _kind_of(octets[handle_end:])
-        key = _key_of(octets, handle_end, kind)
+        handle_end = HANDLE_AT + shapes[0].handle_octets  # which is the same in all of a look
+        kind = kind_of(octets[handle_end:])
+        key = key_of(octets, handle_end, kind)
         for shape in shapes:
             if shape.kind is not kind:
                 continue
@@ -378,15 +313,15 @@ class Ready:
         """Octets 12-47 of a reply from an entry of this length, kept for others; nothing if the
         reply is too long."""
         values = len(entry) - shape.values_at - len(END)
-        if _HANDLE + shape.handle_octets + values + len(END) > self._longest:
+        if HANDLE_AT + shape.handle_octets + values + len(END) > self._longest:
             return _NOT_HERE
-        middle = shape.middles[len(entry)] = _middle(shape, values, self._unix + LIFETIME_S)
+        middle = shape.middles[len(entry)] = middle_of(shape, values, self._unix + LIFETIME_S)
         return middle
 
     def _reply(self, shape: Shape, request: bytes, entry: bytes, expiration: bytes) -> bytes:
         """What would be answered to ``request``."""
-        handle, values = request[_HANDLE:][: shape.handle_octets], entry[shape.values_at :]
-        middle = _middle(shape, len(values) - len(END), int.from_bytes(expiration, "big"))
+        handle, values = request[HANDLE_AT:][: shape.handle_octets], entry[shape.values_at :]
+        middle = middle_of(shape, len(values) - len(END), int.from_bytes(expiration, "big"))
         return b"".join((shape.head, request[8:12], middle, handle, values))
 
     def _remember(self, look: bytes, shape: Shape) -> None:
@@ -409,39 +344,3 @@ class Ready:
 def _nothing(_: bytes) -> None:
     """Instead of a look into a table that has no entries of that kind under that key, or instead
     of a word to its policy."""
-
-
-def _kind_of(tail: bytes) -> Kind:
-    """What a request asks for with these octets behind its handle."""
-    if tail == PLAIN_TAIL:
-        return Kind.RECORD
-    return Kind.SELECTION if len(tail) < len(PLAIN_TAIL) or any(tail) else Kind.PADDED
-
-
-def _key_of(octets: bytes, handle_end: int, kind: Kind) -> bytes:
-    folded = octets[_HANDLE:handle_end].upper()
-    if kind is Kind.SELECTION:
-        return selection_key(folded, octets[handle_end:])
-    return record_key(folded)
-
-
-def _middle(shape: Shape, values: int, expiration: int) -> bytes:
-    """Octets 12-47 of a reply with so many octets of values."""
-    handle = shape.handle_octets
-    body = 4 + handle + values
-    length = HEADER_OCTETS + body + len(END)
-    return _MIDDLE.pack(0, length, shape.codes, expiration, body, handle)
-
-
-def _is_plain(octets: bytes, request: Message) -> bool:
-    """Whether nothing about a request but its handle and selection matters for the reply."""
-    envelope = request.envelope
-    return (
-        request.op_code == OpCode.RESOLVE
-        and not request.flags & ~PLAIN_FLAGS
-        and not envelope.session_id
-        and not envelope.sequence
-        and not octets[2] & 0xFC
-        and request.credential is None
-        and len(octets) == ENVELOPE_OCTETS + envelope.length
-    )

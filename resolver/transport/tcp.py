@@ -11,6 +11,7 @@ import socket
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 from weakref import WeakSet
 
@@ -42,6 +43,7 @@ class TcpLimits:
         connections: open at a time, in all.
         connections_per_client: open at a time from one address.
         drain_s: seconds a client has to take its last answers.
+        answer_s: seconds in which they have to be there, once the door is closed.
         tick_s: seconds between two looks at what is too slow or too quiet.
     """
 
@@ -50,6 +52,7 @@ class TcpLimits:
     connections: int = 10_000
     connections_per_client: int = 2_000
     drain_s: float = 3.0
+    answer_s: float = 10.0
     tick_s: float = 1.0
 
 
@@ -71,13 +74,13 @@ class TcpDoor:
 
     async def open(self, sock: socket.socket) -> None:
         """Start to accept connections."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), sock=sock, backlog=1024)
+        make, loop = partial(Connection, self), asyncio.get_running_loop()
+        self._server = await loop.create_server(make, sock=sock, backlog=1024)
         self._tick()
 
     async def adopt(self, sock: socket.socket, data: bytes) -> None:
-        """Go on with a connection that another process has accepted, and read ``data`` from."""
-        await adopt(lambda: Connection(self), sock, data)
+        """Go on with a connection that another process has accepted and read ``data`` from."""
+        await adopt(partial(Connection, self), sock, data)
 
     async def close(self) -> None:
         """Stop accepting, answer what was asked, close."""
@@ -243,11 +246,17 @@ class Connection(asyncio.Protocol):
             self._end()
 
     async def drain(self) -> None:
-        """Answer what was asked, close, and wait until that is done."""
+        """Answer what was asked within ``TcpLimits.answer_s``, close, and wait until it is done."""
         if self._is_leaving and self._transport is not None:
             self._transport.abort()
         self._end()
-        await self._drained.wait()
+        try:
+            async with asyncio.timeout(self._door.limits.answer_s):
+                await self._drained.wait()
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()
+            await self._drained.wait()
 
     def _answer(self, octets: bytes, at: int) -> int:
         """Answer the whole messages in ``octets`` from ``at`` on; where the first begins that is
@@ -366,12 +375,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        wanted = (
-            self._writable
-            and not self._ending
-            and self._waiting < MAX_PENDING
-            and self._in_debt is None
-        )
+        may_wait = self._waiting < MAX_PENDING and self._in_debt is None
+        wanted = self._writable and not self._ending and may_wait
         if wanted and not self._reading:
             transport.resume_reading()
             if self._begun_at is not None:

@@ -22,7 +22,7 @@ from resolver.transport.admission import AMPLIFICATION, client_of
 from resolver.transport.batches import BATCH, STARTS, Address, Datagrams, datagrams
 from resolver.transport.door import Service
 from resolver.transport.elsewhere import Elsewhere, is_for_the_first
-from resolver.transport.ready import slots
+from resolver.transport.shapes import slots
 from resolver.wire.answer import Client
 from resolver.wire.busy import busy_reply
 from resolver.wire.envelope import MAX_DATAGRAM, TRUNCATED

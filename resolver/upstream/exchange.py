@@ -6,93 +6,37 @@ Rules:
   preference until one brings a reply, beginning with the one that did last; all of them together
   have ``Ask.timeout``. When an answer is later than nearly all are, the next transport is asked
   too, and the first reply counts. How often a request goes out again is bounded (``Budget``).
-- A server that does not answer is left alone for a moment (``resolver.upstream.health``).
+- Which servers are asked at all, ``resolver.upstream.servers`` decides.
 - A reply counts only if it has the operation, and for a record the handle, that was asked for.
-- Sites outside the allowed networks are not asked: a site record comes from outside, and must not
-  steer us inside.
 """
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from resolver.model.address import format_address
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
-from resolver.model.handle import fold, is_prefix_handle
-from resolver.model.site import Protocol as Transport
-from resolver.model.site import Server
+from resolver.model.handle import fold
 from resolver.resolution import Ask, Reply
 from resolver.security import is_signed_by
 from resolver.telemetry.counters import Counters
-from resolver.upstream.health import Budget, Health
-from resolver.upstream.http import HttpPeer
-from resolver.upstream.peer import Peer, Sent
-from resolver.upstream.tcp import TcpPeer
-from resolver.upstream.udp import UdpPeer
+from resolver.upstream.health import Health
+from resolver.upstream.peer import Sent
+from resolver.upstream.servers import LOOPBACK, PEERS, PeerKind, Servers, Target, Way
 from resolver.wire.bodies import RecordAnswer, ResolveRequest, VerifyRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import (
     LIFETIME_S,
     Message,
-    decode_message,
     digest_of,
     encode_message,
 )
 from resolver.wire.question import encode_question
 
-MAX_PEERS: Final = 512
-"""Servers to which a node keeps a socket; site records from outside name any number of ports."""
-
-MAX_IN_FLIGHT: Final = 2_000
-"""Requests to one server without an answer; more are not sent."""
-
-_REMEMBERED: Final = 512
-_REMEMBERED_OCTETS: Final = 4096
-"""Replies about prefixes that are kept decoded, and octets of the longest."""
-
-LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
-PeerKind = tuple[Transport, Callable[[str, int], Peer]]
-
-PEERS: Final[Mapping[str, PeerKind]] = {
-    "tcp": (Transport.TCP, TcpPeer),
-    "udp": (Transport.UDP, UdpPeer),
-    "http": (Transport.HTTP, HttpPeer),
-}
-"""Transports by name: a new one is a file here and a line in this table."""
-
 Outcome = Reply | UpstreamError
-
-
-@dataclass(slots=True)
-class Way:
-    """One transport of a server."""
-
-    transport: str
-    host: str
-    port: int
-    name: str
-
-
-@dataclass(slots=True)
-class Target:
-    """A server as it is asked.
-
-    Attributes:
-        ways: the one that brought an answer last comes first.
-        forbidden: why it is never asked; empty if it may be.
-    """
-
-    server: Server
-    ways: list[Way]
-    health: Health
-    forbidden: str
 
 
 class Upstream:
@@ -113,24 +57,15 @@ class Upstream:
             counters: where exchanges are counted.
             peers: what the names in ``prefer`` mean.
         """
-        self.counters: Final = counters or Counters()
-        self.budget: Final = Budget()
-        self._prefer: Final = tuple(prefer)
-        self._allowed: Final = tuple(allowed)
-        self._kinds: Final = peers
-        self._peers: Final[OrderedDict[tuple[str, str, int], Peer]] = OrderedDict()
-        self._targets: Final[dict[int, Target]] = {}
-        self._healths: Final[OrderedDict[tuple[str, int], Health]] = OrderedDict()
-        self._decoded: Final[dict[bytes, Message]] = {}
-        self._closing: Final[set[asyncio.Future[None]]] = set()
+        self._servers: Final = Servers(prefer, allowed, counters or Counters(), peers)
 
     def ask(self, ask: Ask, heard: Callable[[Outcome], None]) -> Sent:
         """Ask the site of ``ask``; ``heard`` is told the reply, or why there is none: an
         UpstreamTimeout after ``ask.timeout`` seconds. Never before this returns."""
         loop = asyncio.get_running_loop()
-        target = self._target(ask.site.server_for(ask.handle))
-        exchange = Exchange(self, ask, target, heard, loop)
-        trouble = self._trouble(target, time.monotonic())
+        target = self._servers.target(ask.site.server_for(ask.handle))
+        exchange = Exchange(self._servers, ask, target, heard, loop)
+        trouble = self._servers.trouble(target, time.monotonic())
         if not trouble:
             exchange.begin()
         else:
@@ -162,107 +97,30 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
-        await asyncio.gather(*(peer.close() for peer in self._peers.values()), *self._closing)
+        await self._servers.close()
 
     def healths(self) -> list[Health]:
         """How the servers do that were asked lately."""
-        return list(self._healths.values())
-
-    def peer(self, way: Way) -> Peer:
-        """The peer at the end of ``way``."""
-        key = (way.transport, way.host, way.port)
-        peer = self._peers.get(key)
-        if peer is None:
-            if len(self._peers) >= MAX_PEERS:
-                # The one that was asked longest ago; whoever still waits there asks elsewhere.
-                _, oldest = self._peers.popitem(last=False)
-                closing = asyncio.ensure_future(oldest.close())
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
-            peer = self._peers[key] = self._kinds[way.transport][1](way.host, way.port)
-        else:
-            self._peers.move_to_end(key)
-        return peer
-
-    def decoded(self, octets: bytes, handle: str) -> Message:
-        """The message that ``octets`` are, a reply about ``handle``. What is said about a prefix is
-        said again and again: such a reply is decoded once, and its envelope and expiration are
-        those of the first time.
-
-        Raises:
-            WireError: they are none.
-        """
-        if not is_prefix_handle(handle) or len(octets) > _REMEMBERED_OCTETS:
-            return decode_message(octets)
-        key = octets[:8] + octets[12:36] + octets[40:]
-        message = self._decoded.get(key)
-        if message is None:
-            message = decode_message(octets)
-            if len(self._decoded) >= _REMEMBERED:
-                self._decoded.clear()
-            self._decoded[key] = message
-        return message
-
-    def _target(self, server: Server) -> Target:
-        # By identity: the same decoded record serves many requests, and its hash is slow.
-        target = self._targets.get(id(server))
-        if target is not None and target.server is server:
-            return target
-        if len(self._targets) >= MAX_PEERS:
-            self._targets.clear()
-        host = str(server.address)
-        ways = []
-        for transport in self._prefer:
-            port = server.port(self._kinds[transport][0])
-            if port is not None:
-                ways.append(Way(transport, host, port, format_address(host, port)))
-        forbidden = ""
-        if not any(server.address in network for network in self._allowed):
-            forbidden = f"{host} is outside the networks that may be asked"
-        elif not ways:
-            forbidden = f"{host} offers none of {self._prefer}"
-        target = Target(server, ways, self._health(host, ways), forbidden)
-        self._targets[id(server)] = target
-        return target
-
-    def _health(self, host: str, ways: list[Way]) -> Health:
-        port = ways[0].port if ways else 0
-        health = self._healths.get((host, port))
-        if health is None:
-            if len(self._healths) >= MAX_PEERS:
-                self._healths.popitem(last=False)
-            health = self._healths[host, port] = Health(format_address(host, port))
-        return health
-
-    def _trouble(self, target: Target, now: float) -> str:
-        """Why a server is not asked now; empty if it is."""
-        health = target.health
-        if target.forbidden:
-            return target.forbidden
-        if health.in_flight >= MAX_IN_FLIGHT:
-            return f"{health.name} has {health.in_flight} requests to answer"
-        if not health.admits(now):
-            return f"{health.name} is left alone after {health.failures} failures in a row"
-        return ""
+        return self._servers.healths()
 
 
 class Exchange:
     """A request to one server, by whichever of its transports."""
 
     __slots__ = (
-        "_ask", "_heard", "_loop", "_next", "_octets", "_open", "_sent", "_started", "_target",
-        "_timer", "_troubles", "_upstream",
+        "_ask", "_heard", "_loop", "_next", "_octets", "_open", "_sent", "_servers", "_started",
+        "_target", "_timer", "_troubles",
     )  # fmt: skip
 
     def __init__(
         self,
-        upstream: Upstream,
+        servers: Servers,
         ask: Ask,
         target: Target,
         heard: Callable[[Outcome], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._upstream: Final = upstream
+        self._servers: Final = servers
         self._ask: Final = ask
         self._target: Final = target
         self._heard: Final = heard
@@ -277,7 +135,7 @@ class Exchange:
 
     def begin(self) -> None:
         """Send the request."""
-        upstream, loop = self._upstream, self._loop
+        servers, loop = self._servers, self._loop
         self._open = True
         self._octets = _encoded(self._ask)
         self._started = time.monotonic()
@@ -287,8 +145,8 @@ class Exchange:
         else:
             self._timer = loop.call_later(self._ask.timeout, self._late)
         self._target.health.in_flight += 1
-        upstream.counters.upstream_started()
-        upstream.budget.earn()
+        servers.counters.upstream_started()
+        servers.budget.earn()
         self._send()
 
     def cancel(self) -> None:
@@ -301,7 +159,7 @@ class Exchange:
         """Send the request by the next transport."""
         way = self._target.ways[self._next]
         self._next += 1
-        self._sent.append(self._upstream.peer(way).send(self._octets, partial(self._hear, way)))
+        self._sent.append(self._servers.peer(way).send(self._octets, partial(self._hear, way)))
 
     def _hear(self, way: Way, outcome: bytes | UpstreamError) -> None:
         if not self._open:
@@ -324,7 +182,7 @@ class Exchange:
 
     def _failed(self, trouble: str) -> None:
         self._troubles.append(trouble)
-        if self._next < len(self._target.ways) and self._upstream.budget.spend():
+        if self._next < len(self._target.ways) and self._servers.budget.spend():
             self._send()
         elif len(self._troubles) == len(self._sent):
             self._target.health.failed(time.monotonic())
@@ -334,8 +192,8 @@ class Exchange:
     def _hurry(self, after: float) -> None:
         """The answer is late, after so many seconds: ask by another transport too."""
         self._timer = self._loop.call_later(self._ask.timeout - after, self._late)
-        if self._next < len(self._target.ways) and self._upstream.budget.spend():
-            self._upstream.counters.upstream_hedges += 1
+        if self._next < len(self._target.ways) and self._servers.budget.spend():
+            self._servers.counters.upstream_hedges += 1
             self._send()
 
     def _late(self) -> None:
@@ -352,7 +210,7 @@ class Exchange:
         if len(self._sent) > 1 or isinstance(code, str):
             for sent in self._sent:
                 sent.cancel()
-        self._upstream.counters.upstream_finished(code, time.monotonic() - self._started)
+        self._servers.counters.upstream_finished(code, time.monotonic() - self._started)
 
     def _believed(self, octets: bytes, way: Way) -> Message:
         """The reply, if it is one to this request.
@@ -362,7 +220,7 @@ class Exchange:
         """
         ask, peer = self._ask, way.name
         try:
-            message = self._upstream.decoded(octets, ask.handle)
+            message = self._servers.decoded(octets, ask.handle)
         except WireError as error:
             raise UpstreamError(f"{peer} sent nonsense: {error}") from None
         code, body = message.response_code, message.body

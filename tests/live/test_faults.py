@@ -31,6 +31,7 @@ ask_timeout = "500ms"
 [cache]
 ttl_cap = "0s"
 negative_ttl = "0s"
+failure_ttl = "0s"
 
 [[node]]
 name = "root"

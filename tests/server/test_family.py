@@ -97,7 +97,7 @@ def test_what_is_no_report(document: object):
 
 @pytest.fixture
 async def running() -> AsyncIterator[AsyncExitStack]:
-    async with asyncio.timeout(20), AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         yield stack
 
 

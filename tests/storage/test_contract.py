@@ -28,6 +28,7 @@ PARTS = {
     "layout",
     "ledger",
     "lmdb_errors",
+    "lmdb_file",
     "lmdb_ledger",
     "transfer",
 }

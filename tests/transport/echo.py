@@ -60,7 +60,8 @@ def reset(sock: socket.socket) -> None:
 class Echo:
     """A service whose answer is the request itself; ``hold`` makes it wait with some.
 
-    ``arrivals`` and ``rejections`` bring whatever the door hands over, as it does.
+    ``arrivals`` and ``rejections`` bring whatever the door hands over, as it does; ``answered`` the
+    ids of requests that had to wait.
     """
 
     name = "echo"
@@ -71,6 +72,7 @@ class Echo:
         self.sheddings: asyncio.Queue[str] = asyncio.Queue()
         self.arrivals: asyncio.Queue[tuple[int, Client]] = asyncio.Queue()
         self.rejections: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.answered: asyncio.Queue[int] = asyncio.Queue()
         self.octets = 0
         self._gates: dict[int, asyncio.Event] = {}
 
@@ -91,6 +93,7 @@ class Echo:
 
     async def _later(self, octets: bytes, gate: asyncio.Event) -> list[bytes]:
         await gate.wait()
+        self.answered.put_nowait(id_of(octets))
         return [octets]
 
     def ready(self, transport: str) -> Ready | None:

@@ -28,7 +28,7 @@ from tests.transport.test_udp import udp_socket
 
 @pytest.fixture
 async def running() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as running, asyncio.timeout(10):
+    async with AsyncExitStack() as running:
         yield running
 
 

@@ -49,10 +49,7 @@ class Control:
         return params
 
 
-@pytest.fixture(autouse=True)
-async def bounded() -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
-        yield
+pytestmark = pytest.mark.timeout(20)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     files = server_files(tmp_path)
     opened = await serve_http(service, sock, tls=files, sessions=sessions)
     trusted = ssl.create_default_context(cafile=str(files.certificate))
-    async with asyncio.timeout(30), aiohttp.ClientSession() as client:
+    async with aiohttp.ClientSession() as client:
         yield Door(service, sessions, sock.getsockname()[1], client, trusted)
     await opened.close()
     await service.close()

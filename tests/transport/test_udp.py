@@ -78,7 +78,7 @@ class Bench:
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    async with AsyncExitStack() as running, asyncio.timeout(10):
+    async with AsyncExitStack() as running:
         yield Bench(running)
 
 

@@ -10,7 +10,8 @@ import pytest
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout
 from resolver.telemetry.counters import Counters
-from resolver.upstream.exchange import PEERS, Upstream
+from resolver.upstream.exchange import Upstream
+from resolver.upstream.servers import PEERS
 from resolver.upstream.udp import UdpPeer
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer
 from resolver.wire.fragments import fragment
@@ -37,10 +38,7 @@ QUICK = {**PEERS, "udp": (PEERS["udp"][0], lambda host, port: UdpPeer(host, port
 TUNNELLED = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-hdl-message\r\n"
 
 
-@pytest.fixture(autouse=True)
-async def bounded() -> AsyncIterator[None]:
-    async with asyncio.timeout(10):
-        yield
+pytestmark = pytest.mark.timeout(10)
 
 
 @pytest.fixture
@@ -340,7 +338,7 @@ async def test_sockets_are_not_kept_for_everybody(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Site records from outside name any number of ports."""
-    monkeypatch.setattr("resolver.upstream.exchange.MAX_PEERS", 2)
+    monkeypatch.setattr("resolver.upstream.servers.MAX_PEERS", 2)
     upstream = Upstream()
     ports = [(await foreign.tcp(answering))[1] for _ in range(4)]
     for port in (*ports, ports[2]):

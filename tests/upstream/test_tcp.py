@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -25,10 +24,7 @@ from tests.upstream.foreign import (
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 
 
-@pytest.fixture(autouse=True)
-async def bounded() -> AsyncIterator[None]:
-    async with asyncio.timeout(10):
-        yield
+pytestmark = pytest.mark.timeout(10)
 
 
 async def ask(peer: TcpPeer, text: str) -> bytes:
