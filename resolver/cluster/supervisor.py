@@ -38,7 +38,14 @@ from resolver.cluster.state import (
     NetworkState,
     write_state,
 )
-from resolver.topology.plan import DataPaths, HostPlan, NodeSockets, NodeSpec, Topology
+from resolver.topology.plan import (
+    DataPaths,
+    HostPlan,
+    NodeSockets,
+    NodeSpec,
+    Topology,
+    process_name,
+)
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
@@ -101,7 +108,7 @@ class Supervisor:
         self._nodes: Final = {node.name: node for node in state.nodes}
         self._specs: Final = {node.name: node for node in topology.nodes}
         self._processes: Final = [
-            _Process(f"{name}-{worker + 1}" if worker else name, nodes, worker)
+            _Process(process_name(name, worker), nodes, worker)
             for name, nodes in topology.processes().items()
             for worker in range(nodes[0].workers)
         ]

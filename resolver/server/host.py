@@ -13,6 +13,7 @@ from typing import Any, Final
 import uvloop
 
 from resolver.cache import BudgetCache, EntryTable, Lifetimes, RecordCache, Route, RouteCache
+from resolver.model.address import format_address
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
@@ -24,15 +25,18 @@ from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
+from resolver.server.figures import FsyncWatch, StatesOf, caches_of, figures_of
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
+from resolver.server.pulse import Pulse
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
-from resolver.server.service import NodeService, caches_of
+from resolver.server.scrape import NetworkScrape, ProcessScrape, Scrape
+from resolver.server.service import NodeService
 from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
-from resolver.topology.plan import HostPlan, NodeSpec, Topology
+from resolver.topology.plan import HostPlan, NodeSpec, Topology, process_name
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
 from resolver.transport.http import HttpDoor, serve_http
@@ -40,6 +44,9 @@ from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
+
+TOP_LEVEL: Final = "top-level"
+"""The role of the node that also tells of the whole network."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,11 +70,14 @@ async def _run(plan: HostPlan) -> None:
         loop.add_signal_handler(number, stop.set)
     key = load_or_make_key(plan.data.network_key)
     async with AsyncExitStack() as running:
+        pulse = Pulse(process_name(plan.topology.node(plan.names[0]).process, plan.worker))
+        running.callback(pulse.close)
+        process = ProcessScrape(pulse)
         for name in plan.names:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, key, running)
+            await _start_node(plan, spec, key, process, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -75,20 +85,37 @@ async def _run(plan: HostPlan) -> None:
 
 
 async def _start_node(
-    plan: HostPlan, spec: NodeSpec, key: NetworkKey, running: AsyncExitStack
+    plan: HostPlan, spec: NodeSpec, key: NetworkKey, process: ProcessScrape, running: AsyncExitStack
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
     store = open_store("lmdb", plan.data.node_store(spec.name))
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
     state = _state(spec, plan.topology, store, key)
-    upstream = Upstream(counters=state.counters)
+    upstream = Upstream(counters=state.counters, names=_names(plan.topology))
     running.push_async_callback(upstream.close)
     clock = SystemClock()
     children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
     family = Family(state, children, spec.control.heartbeat_s)
-    muster = _muster(plan, spec, state)
+    store.watch(FsyncWatch(state.counters.fsyncs))
+    states = StatesOf(state, upstream, family, clock)
+    muster = _muster(plan, spec, state, states, process.pulse)
     running.callback(muster.close)
+    tells_of_all = spec.role == TOP_LEVEL
+    figures = figures_of(
+        state,
+        muster,
+        clock,
+        process.pulse.name,
+        _prefixes(plan.topology),
+        plan.data.root,
+        family if tells_of_all else None,
+    )
+    process.add(figures, muster.other_processes)
+    network = None
+    if tells_of_all:
+        network = NetworkScrape(process, spec.process, plan.topology, clock)
+        running.push_async_callback(network.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
     control = NodeControl(
         state,
@@ -108,13 +135,13 @@ async def _start_node(
         key,
         control,
         family,
-        muster,
         Admission(
             rate=spec.admission.rate,
             burst=spec.admission.burst,
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
+        Scrape(figures, process, network),
     )
     running.push_async_callback(service.close)
     doors = await _open_doors(plan, spec, service, running)
@@ -134,6 +161,7 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+    states.reporter = reporter
 
 
 @dataclass(slots=True)
@@ -193,16 +221,34 @@ async def _open_doors(
     )
 
 
-def _muster(plan: HostPlan, spec: NodeSpec, state: NodeState) -> Muster:
+def _muster(
+    plan: HostPlan, spec: NodeSpec, state: NodeState, states: StatesOf, pulse: Pulse
+) -> Muster:
+    caches = partial(caches_of, state)
     if spec.workers == 1:
-        return Muster(state.counters, partial(caches_of, state), None, list)
+        return Muster(state.counters, caches, None, list, states)
     own = plan.data.counters(spec.name, plan.worker)
     others = [
         plan.data.counters(spec.name, worker)
         for worker in range(spec.workers)
         if worker != plan.worker
     ]
-    return Muster(state.counters, partial(caches_of, state), own, lambda: others)
+    process = (pulse.name, pulse.states)
+    return Muster(state.counters, caches, own, lambda: others, states, process)
+
+
+def _names(topology: Topology) -> dict[str, str]:
+    """What the nodes are called, by their addresses."""
+    return {
+        format_address(node.advertise, port): node.name
+        for node in topology.nodes
+        for port in (node.port, node.http_port)
+    }
+
+
+def _prefixes(topology: Topology) -> frozenset[str]:
+    """Those that somebody was made to hold (folded)."""
+    return frozenset(fold(prefix) for node in topology.nodes for prefix in node.homes)
 
 
 def _keep_on_a_core(worker: int) -> None:

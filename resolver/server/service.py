@@ -5,10 +5,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Generic, TypeVar
 
-from resolver.cache import CacheStatistics
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
 from resolver.model.value import Reference
@@ -21,11 +19,11 @@ from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
 from resolver.server.driver import Asking, Driver
 from resolver.server.family import Family
-from resolver.server.muster import Muster
+from resolver.server.figures import PROOFS, alone, count_proof, figures_of
 from resolver.server.notes import Notes
+from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
-from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.transport.admission import Admission, client_of
 from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
@@ -52,13 +50,13 @@ class NodeService:
         signer: Signer | None = None,
         control: Control | None = None,
         family: Family | None = None,
-        muster: Muster | None = None,
         admission: Admission | None = None,
+        scrape: Scrape | None = None,
     ) -> None:
         """
         Args:
             admission: how much clients may ask.
-            muster: what the node's other processes have counted.
+            scrape: what the pages of metrics are made of; else of this node alone.
             control: what the control plane may do here.
             family: who reports here over it.
         """
@@ -78,10 +76,7 @@ class NodeService:
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
         self._http_ready: Final = _http_ready(node.state, clock)
-        self._muster: Final = muster or Muster(
-            self._counters, partial(caches_of, node.state), None, list
-        )
-        self._registry: Final = registry_of(_sources(node.state, self._muster))
+        self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
 
@@ -169,9 +164,9 @@ class NodeService:
         """The prefixes whose identifiers live here."""
         return sorted(self._state.homes)
 
-    def metrics(self) -> bytes:
-        """The node's metrics in Prometheus' text format."""
-        return render(self._registry)
+    def metrics(self, scope: str = "node") -> bytes | Awaitable[bytes] | None:
+        """See ``Service``."""
+        return self._scrape.page(scope)
 
     def health(self) -> dict[str, object]:
         """Who this is, that it answers, and who reports to it."""
@@ -235,6 +230,8 @@ class NodeService:
         )
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
             self._tally.count(request.body.handle, answer.code)
+        elif request.op_code in PROOFS:
+            count_proof(self._counters, request, answer)
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
 
@@ -308,25 +305,3 @@ def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
         counters=state.counters,
     )
     return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix)
-
-
-def caches_of(state: NodeState) -> dict[str, CacheStatistics]:
-    """What is in the caches of a node, by class."""
-    return {
-        "route": state.routes.statistics(),
-        "leaf": state.records.statistics(),
-        "negative": state.records.negative_statistics(),
-        "own": state.own.statistics(),
-        "http": state.bodies.statistics(),
-    }
-
-
-def _sources(state: NodeState, muster: Muster) -> Sources:
-    return Sources(
-        node=state.name,
-        role=state.role,
-        counters=muster.counters,
-        caches=muster.caches,
-        records=state.store.count,
-        store_bytes=state.store.size_bytes,
-    )

@@ -166,6 +166,11 @@ class Topology:
         )
 
 
+def process_name(process: str, worker: int) -> str:
+    """What one of several processes that run the same is called."""
+    return f"{process}-{worker + 1}" if worker else process
+
+
 @dataclass(frozen=True, slots=True)
 class DataPaths:
     """Where a network keeps its files; nothing is written outside ``root``."""

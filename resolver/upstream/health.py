@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from resolver.telemetry.counters import UNNAMED
+
 OPENS_AFTER: Final = 5
 """Failures in a row."""
 
@@ -40,6 +42,7 @@ class Health:
 
     Attributes:
         name: ``host:port``, for people.
+        label: what it is called in metrics, one of few names.
         rtt_s: seconds an answer takes on average; 0 if there was none yet.
         spread_s: how much that varies.
         failures: in a row.
@@ -47,6 +50,7 @@ class Health:
     """
 
     name: str
+    label: str = UNNAMED
     rtt_s: float = 0.0
     spread_s: float = 0.0
     failures: int = 0
@@ -90,6 +94,12 @@ class Health:
         """Nobody waits for the answer of the request that tries any more."""
         if self.breaker is Breaker.HALF_OPEN:
             self.breaker = Breaker.OPEN
+
+    def breaker_at(self, now: float) -> Breaker:
+        """The state in which the next request would find the breaker."""
+        if self.breaker is Breaker.OPEN and now >= self._until:
+            return Breaker.HALF_OPEN
+        return self.breaker
 
     @property
     def slow_after_s(self) -> float:
