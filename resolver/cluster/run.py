@@ -14,7 +14,7 @@ from typing import Final
 
 from resolver.cluster.order import Order
 from resolver.cluster.sockets import bind_all
-from resolver.cluster.state import new_state, write_state
+from resolver.cluster.state import new_state, write_state, write_targets
 from resolver.cluster.supervisor import Supervisor, emit_to
 from resolver.model.errors import NetworkStateError, ResolverError
 from resolver.server.host import run_host
@@ -53,6 +53,7 @@ def main() -> int:
         emit({"event": "notice", "text": notice})
     state = new_state(topology, order.source)
     write_state(order.data, state)
+    write_targets(order.data, state)
     Supervisor(topology, sockets, order.data, state, run_host, emit).run()
     os.close(lock)
     return 0

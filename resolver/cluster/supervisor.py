@@ -133,6 +133,7 @@ class Supervisor:
             self._stop_all()
             close_all(worker for workers in self._sockets.values() for worker in workers)
             self._data.state.unlink(missing_ok=True)
+            self._data.targets.unlink(missing_ok=True)
             self._emit({"event": "stopped"})
 
     # Starting

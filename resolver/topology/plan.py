@@ -183,6 +183,11 @@ class DataPaths:
         return self.root / "state.json"
 
     @property
+    def targets(self) -> Path:
+        """Where Prometheus finds the nodes (its file-based service discovery)."""
+        return self.root / "targets.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the supervisor as long as it lives."""
         return self.root / "lock"
