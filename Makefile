@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast chaos-kill lint format docs bench-peers bench-paths \
+.PHONY: help up down status monitor test test-fast chaos-kill lint format docs dashboards bench-peers bench-paths \
 	bench-cold bench-flood bench-cachelab bench-registrations bench-store lock clean
 
 VENV := .venv
@@ -40,6 +40,9 @@ down: $(RUN_READY) ## stop the network
 status: $(RUN_READY) ## what runs, its ports, memory and health
 	@$(BIN)/wuhan status
 
+monitor: $(RUN_READY) ## Prometheus with our rules and alerts, beside the running network
+	@$(BIN)/wuhan monitor
+
 # ---------------------------------------------------------------- checks
 
 test: $(DEV_READY) ## all tests, those with real networks too
@@ -64,6 +67,9 @@ format: $(DEV_READY) ## rewrite the code in the house format
 
 docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
 	@$(BIN)/python docs/network_reference.py
+
+dashboards: $(DEV_READY) ## write the dashboards of config/grafana anew
+	@$(BIN)/python docs/grafana_dashboards.py
 
 bench-peers: $(DEV_READY) ## CPU of an answer from the cache, beside Unbound, Knot and a C echo
 	@$(BIN)/python -m bench.peers

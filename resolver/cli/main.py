@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "up": ("resolver.cli.network:up", "Start a network."),
     "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
     "down": ("resolver.cli.network:down", "Stop the network."),
+    "monitor": ("resolver.cli.monitor:monitor", "Watch the network with Prometheus."),
     "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),
     "resolve": ("resolver.cli.resolve:resolve", "Resolve an identifier."),
     "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
