@@ -24,6 +24,8 @@ UNNAMED: Final = "other"
 """Stands for every upstream and prefix that the topology does not name."""
 
 _KNOWN: Final = frozenset(map(int, ResponseCode))
+_RESOLVE: Final = int(OpCode.RESOLVE)
+_SUCCESS: Final = int(ResponseCode.SUCCESS)
 _OPERATIONS: Final = frozenset(map(int, OpCode))
 
 
@@ -99,7 +101,7 @@ class Counters:
 
     def ready(self, transport: str, number: int, cached: int, seconds: float) -> None:
         """Count ready answers that went out together; ``cached`` of them from the cache."""
-        key = (int(OpCode.RESOLVE), transport, int(ResponseCode.SUCCESS))
+        key = (_RESOLVE, transport, _SUCCESS)
         self.requests[key] = self.requests.get(key, 0) + number
         histogram = self.durations.get((transport, "ready"))
         if histogram is None:
