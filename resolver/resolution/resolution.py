@@ -14,13 +14,14 @@ levels) the same servers are asked for the next one.
 
 Rules: at most ``max_asks`` requests and ``deadline_s`` seconds for one resolution, nested look-ups
 at most ``max_depth`` deep; a referral is followed only for the name it was given for and never
-twice to the same place. Upstreams are asked without RECU: a node that recursed on our behalf could
+twice to the same place. Of several sites the one that answers soonest is asked; each is asked
+once to know. Upstreams are asked without RECU: a node that recursed on our behalf could
 close a loop that nobody counts.
 """
 
 from collections.abc import Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from resolver.cache.routes import Route
 from resolver.model.codes import OpFlag, ResponseCode
@@ -36,6 +37,7 @@ from resolver.model.handle import (
     prefix_of,
 )
 from resolver.model.site import Site
+from resolver.resolution.knowledge import Nearness, Routes
 from resolver.resolution.process import Plan, Process, Stop
 from resolver.resolution.question import Limits, Question
 from resolver.resolution.routing import (
@@ -64,22 +66,6 @@ _TRY_NEXT_SITE: Final = frozenset(
 )
 
 
-class Routes(Protocol):
-    """Where a resolution finds and leaves what it learns about prefixes."""
-
-    def get(self, prefix: str, now: float) -> Route | None:
-        """The known route of exactly ``prefix``."""
-
-    def delegation_above(self, prefix: str, now: float) -> Route | None:
-        """The nearest strict ancestor whose route leads down."""
-
-    def put(self, route: Route, now: float) -> Route:
-        """Keep ``route``, and return it as kept."""
-
-    def forget(self, prefix: str) -> None:
-        """Keep what is known of ``prefix`` no longer."""
-
-
 NAMES_THE_HANDLE: Final = NOT_FOUND | {ResponseCode.INVALID_HANDLE}
 """Codes that say something of the handle that was asked for."""
 
@@ -87,11 +73,18 @@ NAMES_THE_HANDLE: Final = NOT_FOUND | {ResponseCode.INVALID_HANDLE}
 class Resolution(Process):
     """One question on its way through the tree."""
 
-    def __init__(self, question: Question, routes: Routes, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        question: Question,
+        routes: Routes,
+        limits: Limits | None = None,
+        nearness: Nearness | None = None,
+    ) -> None:
         super().__init__()
         self.question: Final = question
         self._routes: Final = routes
         self._limits: Final = limits or Limits()
+        self._nearness: Final = nearness
         self._trail: Final = Trail()
         self._learnt: Final[set[str]] = set()
         self._asks = 0
@@ -284,7 +277,7 @@ class Resolution(Process):
     def _ask_sites(self, sites: tuple[Site, ...], request: ResolveRequest) -> Plan[Message]:
         refused: Message | None = None
         troubles: list[str] = []
-        for site in self._in_order(sites):
+        for site in self._in_order(sites, request.handle):
             outcome = yield self._next_ask(site, request)
             assert isinstance(outcome, Reply | UpstreamError)
             self._trail.note(site, request, outcome)
@@ -301,9 +294,15 @@ class Resolution(Process):
             f"nobody answered for {request.handle}: {'; '.join(troubles) or 'it has no sites'}",
         )
 
-    def _in_order(self, sites: tuple[Site, ...]) -> Sequence[Site]:
-        """The sites in the order in which they are asked."""
-        return sites if len(sites) == 1 else sorted(sites, key=lambda site: not site.is_primary)
+    def _in_order(self, sites: tuple[Site, ...], handle: str) -> Sequence[Site]:
+        """The sites in the order in which they are asked: who answers soonest, and for an
+        authoritative answer, or if nobody is known to, the primary ones first."""
+        if len(sites) == 1:
+            return sites
+        nearness = self._nearness
+        if nearness is None or self.question.authoritative:
+            return sorted(sites, key=lambda site: not site.is_primary)
+        return sorted(sites, key=lambda site: (nearness(site, handle), not site.is_primary))
 
     def _next_ask(self, site: Site, request: ResolveRequest) -> Ask:
         limits, question = self._limits, self.question

@@ -82,7 +82,8 @@ async def _start_node(
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
     state = _state(spec, plan.topology, store, key)
-    upstream = Upstream(counters=state.counters)
+    upstream = Upstream(prefer=spec.limits.transports, counters=state.counters)
+    state.nearness = upstream.expected_s
     running.push_async_callback(upstream.close)
     clock = SystemClock()
     children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
