@@ -254,6 +254,15 @@ class NodeRoutes:
         """Keep ``route`` in the cache."""
         return self._state.routes.put(route, now)
 
+    def stale(self, prefix: str, now: float) -> Route | None:
+        """The route that ``prefix`` had."""
+        return self._state.routes.stale(prefix, now)
+
+    def hold(self, stale: Route, now: float) -> Route:
+        """Use a stale route for a moment."""
+        self._state.counters.cache_lookup("route", "stale")
+        return self._state.routes.hold(stale, now)
+
     def forget(self, prefix: str) -> None:
         """Forget what is cached of ``prefix``; the node's own records stay."""
         self._state.routes.forget(prefix)

@@ -22,5 +22,11 @@ class Routes(Protocol):
     def put(self, route: Route, now: float) -> Route:
         """Keep ``route``, and return it as kept."""
 
+    def stale(self, prefix: str, now: float) -> Route | None:
+        """The route that ``prefix`` had, if nobody knows whether it still has it."""
+
+    def hold(self, stale: Route, now: float) -> Route:
+        """Take a stale route for a fresh one for a moment."""
+
     def forget(self, prefix: str) -> None:
         """Keep what is known of ``prefix`` no longer."""

@@ -243,6 +243,7 @@ def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey
             negative_ttl_s=cache.negative_ttl_s,
             hints=hints,
             policy=cache.policy,
+            stale_s=cache.serve_stale_s,
         ),
         homes=frozenset(map(fold, spec.homes)),
         delegates=frozenset(map(fold, spec.delegates)),

@@ -16,7 +16,7 @@ OPENS_AFTER: Final = 5
 """Failures in a row."""
 
 FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 4.0
+LONGEST_PAUSE_S: Final = 2.0
 
 SLOW_AT_LEAST_S: Final = 0.05
 """No answer counts as slow before."""

@@ -65,7 +65,7 @@ def test_each_trial_in_vain_doubles_the_pause() -> None:
         now += pause
         pauses.append(pause)
         health.failed(now)
-    assert pauses == [0.5, 1.0, 2.0, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+    assert pauses == [0.5, 1.0, 2.0, 2.0, 2.0, LONGEST_PAUSE_S]
 
 
 def test_a_trial_that_nobody_waits_for_lets_the_next_try() -> None:
