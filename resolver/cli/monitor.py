@@ -1,5 +1,5 @@
-"""``wuhan monitor``: a real Prometheus, with the rules that come with this program, beside a running
-network.
+"""``wuhan monitor``: a real Prometheus beside a running network, with the rules that come with this
+program.
 
 Rules: Prometheus' files are in the data folder, and it listens on loopback only. This process
 becomes Prometheus, so Ctrl-C and signals mean it.
