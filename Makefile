@@ -65,8 +65,9 @@ format: $(DEV_READY) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format --quiet .
 
-docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
+docs: $(DEV_READY) ## write the generated parts of docs/network.md and operations.md anew
 	@$(BIN)/python docs/network_reference.py
+	@$(BIN)/python docs/metrics_reference.py
 
 dashboards: $(DEV_READY) ## write the dashboards of config/grafana anew
 	@$(BIN)/python docs/grafana_dashboards.py

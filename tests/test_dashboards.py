@@ -1,5 +1,6 @@
 """The dashboards of config/grafana are those that the code makes."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -22,6 +23,19 @@ def test_the_files_are_up_to_date():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_tells_every_metric_and_alert():
+    where = ROOT / "docs" / "metrics_reference.py"
+    spec = importlib.util.spec_from_file_location("metrics_reference", where)
+    assert spec is not None
+    assert spec.loader is not None
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert reference.page(text) == text, "run: make docs"
+    for alert in re.findall(r"- alert: (\w+)", (PROMETHEUS / "alerts.yml").read_text("utf-8")):
+        assert f"| `{alert}` |" in text
 
 
 def test_every_metric_asked_for_is_one():
