@@ -38,6 +38,7 @@ from resolver.cluster.state import (
     NetworkState,
     write_state,
 )
+from resolver.server.logs import set_up
 from resolver.topology.plan import (
     DataPaths,
     HostPlan,
@@ -190,6 +191,11 @@ class Supervisor:
         """Run ``plan``; for the child."""
         return self._host(plan)
 
+    def set_up_log(self) -> None:
+        """Log as the configuration says; for the child."""
+        log = self._topology.log
+        set_up(log.form, log.level, sys.stderr)
+
     def log_path(self, process: str) -> str:
         """Where the output of ``process`` goes."""
         return str(self._data.log(process))
@@ -340,12 +346,7 @@ def _become_host(process: _Process, ready: int, supervisor: Supervisor) -> None:
             signal.signal(number, signal.SIG_DFL)
         log = supervisor.log_path(process.name)
         redirect_output(log)
-        logging.basicConfig(
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(message)s",
-            stream=sys.stderr,
-            force=True,
-        )
+        supervisor.set_up_log()
         plan = supervisor.plan_of(process, lambda name: _report(ready, name))
         status = supervisor.host(plan)
     except BaseException:

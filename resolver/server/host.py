@@ -27,6 +27,7 @@ from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatag
 from resolver.server.family import Family
 from resolver.server.figures import FsyncWatch, StatesOf, caches_of, figures_of
 from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.logs import set_level
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
 from resolver.server.pulse import Pulse
@@ -125,7 +126,10 @@ async def _start_node(
         family,
         key.control_secret(),
         clock,
-        CacheControl(caches, muster, crew.call, spec.name).methods,
+        {
+            **CacheControl(caches, muster, crew.call, spec.name).methods,
+            "log.level": partial(_set_level, crew),
+        },
     )
     if spec.cache.snapshot:
         path = plan.data.cache_snapshot(spec.name, plan.worker)
@@ -145,11 +149,12 @@ async def _start_node(
             confirm=spec.admission.confirm,
         ),
         Scrape(figures, process, network),
+        plan.topology.log.slow_s,
     )
     running.push_async_callback(service.close)
     doors = await _open_doors(plan, spec, service, running)
     if plan.worker:
-        running.callback(FirstProcess(plan.links[0]).serve(caches.call))
+        running.callback(FirstProcess(plan.links[0]).serve(partial(_call, caches)))
         return
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
@@ -165,6 +170,20 @@ async def _start_node(
     )
     running.push_async_callback(reporter.close)
     states.reporter = reporter
+
+
+async def _set_level(crew: "_Crew", peer: str, params: list[Any]) -> str:
+    """Log what is of a level or worse, in all processes of a node; what it was before."""
+    (level,) = params if len(params) == 1 else (None,)
+    before = set_level(level)
+    await crew.call("level", params)
+    _log.warning("%s has set the level of what is logged from %s to %s", peer, before, level)
+    return before
+
+
+def _call(caches: Caches, method: str, params: list[Any]) -> Any:
+    """Carry out what the first process of the node asks for."""
+    return set_level(*params) if method == "level" else caches.call(method, params)
 
 
 @dataclass(slots=True)

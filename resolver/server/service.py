@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.node.administer import logging_in
 from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
+from resolver.node.forward import FAILURES
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
@@ -29,7 +30,7 @@ from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
-from resolver.wire.answer import Answer, Client
+from resolver.wire.answer import Answer, Client, Hop
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -52,10 +53,12 @@ class NodeService:
         family: Family | None = None,
         admission: Admission | None = None,
         scrape: Scrape | None = None,
+        slow_s: float = 1.0,
     ) -> None:
         """
         Args:
             admission: how much clients may ask.
+            slow_s: a resolution that takes longer is logged.
             scrape: what the pages of metrics are made of; else of this node alone.
             control: what the control plane may do here.
             family: who reports here over it.
@@ -77,6 +80,8 @@ class NodeService:
         self._ready: Final = _ready_answers(node.state)
         self._http_ready: Final = _http_ready(node.state, clock)
         self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
+        self._slow_s: Final = slow_s
+        self._resolutions: Final = Notes(self.name, logging.WARNING)
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
 
@@ -232,8 +237,33 @@ class NodeService:
             self._tally.count(request.body.handle, answer.code)
         elif request.op_code in PROOFS:
             count_proof(self._counters, request, answer)
-        if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
+        if path == "forwarded" and request.op_code == OpCode.RESOLVE:
+            self._tell_of(request, answer, time.perf_counter() - started)
+        elif answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
+
+    def _tell_of(self, request: Message, answer: Answer, seconds: float) -> None:
+        """Log a resolution that failed, or took long, with the path that it took."""
+        failed = answer.code in FAILURES
+        if not failed and seconds < self._slow_s:
+            return
+        assert isinstance(request.body, ResolveRequest)
+        handle, kind = request.body.handle, "failed" if failed else "slow"
+        said = answer.body.message if isinstance(answer.body, ErrorAnswer) else None
+        self._resolutions.note(
+            f"{kind} after {seconds:.3f} s: {handle}{f': {said}' if said else ''}"
+            f"{path_of(answer.hops)}",
+            self.clock.now(),
+            kind=kind,
+            handle=handle,
+            code=int(answer.code),
+            seconds=round(seconds, 6),
+            path=[
+                {"node": hop.node, "address": hop.address, "transport": hop.transport,
+                 "question": hop.question, "kind": hop.kind, "seconds": round(hop.seconds, 6)}
+                for hop in answer.hops
+            ],
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -264,6 +294,15 @@ class _Waiter(Generic[T]):
         self.service.count(self.request, answer, self.client, self.started, "forwarded")
         if not self.future.done():  # it is if who asked has left
             self.future.set_result(self.encode(answer, self.service.clock.unix()))
+
+
+def path_of(hops: Sequence[Hop]) -> str:
+    """Who was asked, what came of it, and how long that took."""
+    return "".join(
+        f"; {hop.node or hop.address} ({hop.transport}) {hop.question}: {hop.kind}"
+        f" {hop.seconds * 1000:.1f} ms"
+        for hop in hops
+    )
 
 
 def _as_it_is(answer: Answer, _: int) -> Answer:

@@ -116,6 +116,15 @@ class NodeSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSpec:
+    """What is logged, and how; a resolution that takes ``slow_s`` seconds is told of."""
+
+    form: str = "pretty"
+    level: str = "info"
+    slow_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All nodes of a network.
 
@@ -128,6 +137,7 @@ class Topology:
     nodes: tuple[NodeSpec, ...]
     tls_certificate: str = ""
     tls_key: str = ""
+    log: LogSpec = field(default_factory=LogSpec)
 
     def node(self, name: str) -> NodeSpec:
         """The node called ``name``.
