@@ -41,6 +41,8 @@ def main() -> int:
         for counters in order.data.all_counters():
             # A network that starts counts anew; a process of it that is started again goes on.
             counters.unlink(missing_ok=True)
+        for faults in order.data.all_faults():
+            faults.unlink(missing_ok=True)
         topology, sockets, notices = bind_all(order.topology)
     except ResolverError as error:
         emit({"event": "refused", "reason": str(error)})

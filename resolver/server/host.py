@@ -24,6 +24,7 @@ from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
+from resolver.server.faults import METHODS, FaultControl, Faults
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
@@ -90,12 +91,17 @@ async def _start_node(
     muster = _muster(plan, spec, state)
     running.callback(muster.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
+    faults = Faults(clock, plan.data.faults(spec.name), plan.worker)
+    faults.wake()
     control = NodeControl(
         state,
         family,
         key.control_secret(),
         clock,
-        CacheControl(caches, muster, crew.call, spec.name).methods,
+        {
+            **CacheControl(caches, muster, crew.call, spec.name).methods,
+            **FaultControl(faults, crew.call, spec.name).methods,
+        },
     )
     if spec.cache.snapshot:
         path = plan.data.cache_snapshot(spec.name, plan.worker)
@@ -115,11 +121,14 @@ async def _start_node(
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
+        faults,
     )
     running.push_async_callback(service.close)
     doors = await _open_doors(plan, spec, service, running)
+    running.callback(faults.close)
     if plan.worker:
-        running.callback(FirstProcess(plan.links[0]).serve(caches.call))
+        call = partial(_carry_out, caches, faults)
+        running.callback(FirstProcess(plan.links[0]).serve(call))
         return
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
@@ -134,6 +143,11 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+
+
+def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
+    """What the first process asks of another one."""
+    return (faults if method in METHODS else caches).call(method, params)
 
 
 @dataclass(slots=True)

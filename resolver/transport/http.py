@@ -25,6 +25,7 @@ from resolver.transport.http_admission import admitting
 from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
+from resolver.transport.http_faults import rehearsing
 from resolver.transport.http_hot import MADE_OF, hot
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
@@ -146,7 +147,8 @@ def make_app(
 ) -> web.Application:
     """The application behind the door."""
     sessions = sessions or HttpSessions()
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[admitting(service), _errors])
+    layers = [admitting(service), rehearsing(service), _errors]
+    app = web.Application(client_max_size=MAX_BODY, middlewares=layers)
     identities = Identities(service, sessions, plain=passwords)
     handlers = _Handlers(service, identities)
     add_session_routes(app, service, identities)

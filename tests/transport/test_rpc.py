@@ -24,6 +24,7 @@ class Control:
 
     name: str = "works"
     secret: bytes = SECRET
+    private: frozenset[str] = frozenset()
     heard: list[tuple[str, str]] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
