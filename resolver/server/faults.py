@@ -181,6 +181,14 @@ class Faults:
         """By number: how many requests matched, how many were affected."""
         return {rule.number: (rule.asked, rule.met) for rule in self._all}
 
+    def told(self) -> list[tuple[int, str, str, int, int]]:
+        """By fault: number, what it does, to which requests, how many matched and were affected;
+        the counts of this process."""
+        return [
+            (rule.number, str(rule.fault), rule.fault.match, rule.asked, rule.met)
+            for rule in self._all
+        ]
+
     def set(self, rows: Iterable[Any]) -> None:
         """Have these in force and no others; those that were there already go on."""
         known, before = {rule.number: rule for rule in self._all}, self._all

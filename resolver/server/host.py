@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
 from resolver.server.faults import METHODS, FaultControl, Faults
+from resolver.server.figures import FigureControl
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
@@ -36,7 +38,7 @@ from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
-from resolver.transport.http import HttpDoor, serve_http
+from resolver.transport.http import Extend, HttpDoor, serve_http
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
@@ -45,7 +47,11 @@ from resolver.upstream.exchange import Upstream
 _log: Final = logging.getLogger(__name__)
 
 
-def run_host(plan: HostPlan) -> int:
+Pages = Callable[[HostPlan, NodeSpec, bytes], Extend | None]
+"""What a node, of a plan and with the network's secret, shows over HTTP besides its own pages."""
+
+
+def run_host(plan: HostPlan, pages: Pages | None = None) -> int:
     """Run the nodes of ``plan`` until SIGTERM or SIGINT, then drain them; the exit status.
 
     Calls ``plan.ready(name)`` for each node once its doors are open.
@@ -53,11 +59,11 @@ def run_host(plan: HostPlan) -> int:
     Raises:
         StoreError, ConfigError: a node cannot start; the text says which and why.
     """
-    uvloop.run(_run(plan))
+    uvloop.run(_run(plan, pages))
     return 0
 
 
-async def _run(plan: HostPlan) -> None:
+async def _run(plan: HostPlan, pages: Pages | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,7 +74,7 @@ async def _run(plan: HostPlan) -> None:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, key, running)
+            await _start_node(plan, spec, key, running, pages)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -76,7 +82,11 @@ async def _run(plan: HostPlan) -> None:
 
 
 async def _start_node(
-    plan: HostPlan, spec: NodeSpec, key: NetworkKey, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    key: NetworkKey,
+    running: AsyncExitStack,
+    pages: Pages | None,
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
     store = open_store("lmdb", plan.data.node_store(spec.name))
@@ -101,6 +111,7 @@ async def _start_node(
         {
             **CacheControl(caches, muster, crew.call, spec.name).methods,
             **FaultControl(faults, crew.call, spec.name).methods,
+            **FigureControl(muster, family, faults).methods,
         },
     )
     if spec.cache.snapshot:
@@ -124,7 +135,8 @@ async def _start_node(
         faults,
     )
     running.push_async_callback(service.close)
-    doors = await _open_doors(plan, spec, service, running)
+    extend = pages and pages(plan, spec, key.control_secret())
+    doors = await _open_doors(plan, spec, service, running, extend)
     running.callback(faults.close)
     if plan.worker:
         call = partial(_carry_out, caches, faults)
@@ -170,7 +182,11 @@ class _Doors:
 
 
 async def _open_doors(
-    plan: HostPlan, spec: NodeSpec, service: NodeService, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    service: NodeService,
+    running: AsyncExitStack,
+    extend: Extend | None,
 ) -> _Doors:
     sockets, sessions = plan.sockets[spec.name], HttpSessions()
     elsewhere = FirstProcess(plan.links[0]) if plan.worker else None
@@ -191,6 +207,7 @@ async def _open_doors(
                 tls=tls,
                 sessions=sessions,
                 elsewhere=elsewhere,
+                extend=extend,
             )
         )
         running.push_async_callback(http[-1].close)

@@ -63,6 +63,10 @@ MEDIA_TYPE: Final = "application/x-hdl-message"
 MAX_BODY: Final = ENVELOPE_OCTETS + MAX_MESSAGE
 MAX_ALIASES: Final = 10
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Extend = Callable[[web.Application], None]
+"""Puts more pages into an application."""
+
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
 _REFERRED_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
 
@@ -112,6 +116,7 @@ async def serve_http(
     tls: TlsFiles | None = None,
     sessions: HttpSessions | None = None,
     elsewhere: Elsewhere | None = None,
+    extend: Extend | None = None,
 ) -> HttpDoor:
     """Open a door on a bound TCP socket, IPv4 or IPv6.
 
@@ -120,9 +125,10 @@ async def serve_http(
         tls: the certificate for those who begin with TLS.
         sessions: shared with the node's other doors.
         elsewhere: who takes connections that are not for this process.
+        extend: puts more pages into the application.
     """
     runner = web.AppRunner(
-        make_app(service, passwords=passwords, sessions=sessions),
+        make_app(service, passwords=passwords, sessions=sessions, extend=extend),
         access_log=None,
         logger=_ServerLog(service),
         handle_signals=False,
@@ -143,7 +149,11 @@ async def serve_http(
 
 
 def make_app(
-    service: Service, *, passwords: bool, sessions: HttpSessions | None = None
+    service: Service,
+    *,
+    passwords: bool,
+    sessions: HttpSessions | None = None,
+    extend: Extend | None = None,
 ) -> web.Application:
     """The application behind the door."""
     sessions = sessions or HttpSessions()
@@ -163,13 +173,12 @@ def make_app(
         app.router.add_route("*", path, handlers.unknown)
     app.router.add_get("/metrics", handlers.metrics)
     app.router.add_get("/health", handlers.health)
+    if extend is not None:
+        extend(app)
     app.router.add_post("/{rest:.*}", handlers.tunnel)
     app.router.add_get("/", handlers.home)
     app.router.add_get("/{handle:.+}", handlers.redirect)
     return app
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
