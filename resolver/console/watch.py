@@ -1,8 +1,8 @@
 """Looks at all nodes of the network, as long as somebody watches.
 
-Rules: nothing runs while nobody watches. Then each node is asked once a second over the control
-plane, on a connection that stays; whoever does not answer in time is called silent, whoever cannot
-be reached down. What all watchers get is made once.
+Rules: nothing runs while nobody watches. Then each process is asked once a second, over the
+control plane and on a connection that stays, how its nodes do; whoever does not answer in time is
+called silent, whoever cannot be reached down. What all watchers get is made once.
 """
 
 import asyncio
@@ -40,14 +40,32 @@ class Watched:
 
     spec: NodeSpec
     rates: Rates = field(default_factory=Rates)
-    peer: ControlPeer | None = None
     state: int = UNKNOWN
     records: int = 0
     faults: list[Any] = field(default_factory=list)
 
-    async def look(self, secret: bytes) -> None:
-        """Ask the node how it does."""
-        spec = self.spec
+    def take(self, told: dict[str, Any]) -> None:
+        """Take in what the node says of itself."""
+        self.rates.take(told, time.monotonic())
+        self.records, self.faults = told["records"], told["faults"]
+        self.state = STOPPED if told["stopped"] else FAULTY if self.faults else UP
+
+    def lose(self, state: int) -> None:
+        """It says nothing."""
+        self.state = state
+        self.rates.stop()
+
+
+@dataclass(slots=True)
+class Group:
+    """Nodes of one process, of which the first is asked for all."""
+
+    nodes: list[Watched]
+    peer: ControlPeer | None = None
+
+    async def look(self, secret: bytes) -> "list[Group]":
+        """Ask how they do; groups of their own for those that are elsewhere."""
+        spec = self.nodes[0].spec
         try:
             if self.peer is None:
                 self.peer = await ControlPeer.open(
@@ -56,25 +74,25 @@ class Watched:
             told = await self.peer.call("figures", timeout=SILENT_S)
         except UpstreamTimeout:
             # The connection stays: who was only busy answers the next question on it.
-            await self._lost(SILENT, close=False)
+            for node in self.nodes:
+                node.lose(SILENT)
+            return []
         except UpstreamError:
-            await self._lost(DOWN, close=True)
-        else:
-            self.rates.take(told, time.monotonic())
-            self.records, self.faults = told["records"], told["faults"]
-            self.state = STOPPED if told["stopped"] else FAULTY if self.faults else UP
+            for node in self.nodes:
+                node.lose(DOWN)
+            await self.leave()
+            return []
+        elsewhere = [node for node in self.nodes if node.spec.name not in told]
+        self.nodes = [node for node in self.nodes if node.spec.name in told]
+        for node in self.nodes:
+            node.take(told[node.spec.name])
+        return [Group([node]) for node in elsewhere]
 
     async def leave(self) -> None:
         """Look no more."""
         if self.peer is not None:
             await self.peer.close()
             self.peer = None
-
-    async def _lost(self, state: int, *, close: bool) -> None:
-        self.state = state
-        self.rates.stop()
-        if close:
-            await self.leave()
 
 
 class Watch:
@@ -90,6 +108,10 @@ class Watch:
         self._secret: Final = secret
         self._name: Final = name
         self._nodes: Final = {spec.name: Watched(spec) for spec in topology.nodes}
+        self._groups: list[Group] = [
+            Group([self._nodes[spec.name] for spec in specs])
+            for specs in topology.processes().values()
+        ]
         self._watchers: Final[set[asyncio.Queue[bytes | None]]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._kept = b""
@@ -119,7 +141,8 @@ class Watch:
     async def look_at(self, name: str) -> None:
         """Something was done to a node: do not wait for the next look."""
         if self._tasks:
-            await self._nodes[name].look(self._secret)
+            node = self._nodes[name]
+            await next(group for group in self._groups if node in group.nodes).look(self._secret)
             self._tell(self._tick())
 
     async def close(self) -> None:
@@ -144,26 +167,32 @@ class Watch:
             await peer.close()
 
     def _begin(self) -> None:
-        start, count = asyncio.get_running_loop().create_task, len(self._nodes)
+        start = asyncio.get_running_loop().create_task
         self._tasks = [start(self._tick_on()), start(self._keep_on())]
-        for number, node in enumerate(self._nodes.values()):
+        for number, group in enumerate(self._groups):
             # Spread over the second, so that the console itself is no burst of load.
-            self._tasks.append(start(self._look_on(node, EVERY_S * number / count * 0.8)))
+            self._tasks.append(start(self._look_on(group, EVERY_S * number / len(self._groups))))
 
     async def _end(self) -> None:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(node.leave() for node in self._nodes.values()))
+        await asyncio.gather(*(group.leave() for group in self._groups))
 
-    async def _look_on(self, node: Watched, after: float) -> None:
-        await node.look(self._secret)
+    async def _look_on(self, group: Group, after: float) -> None:
+        await self._look_at(group)
         await asyncio.sleep(after)
         while True:
             began = time.monotonic()
-            await node.look(self._secret)
+            await self._look_at(group)
             await asyncio.sleep(max(0.05, EVERY_S - (time.monotonic() - began)))
+
+    async def _look_at(self, group: Group) -> None:
+        for other in await group.look(self._secret):
+            self._groups.append(other)
+            task = asyncio.get_running_loop().create_task(self._look_on(other, 0.0))
+            self._tasks.append(task)
 
     async def _tick_on(self) -> None:
         while True:

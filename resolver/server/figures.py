@@ -1,6 +1,7 @@
 """A node's figures for those who look at it live, over the control plane.
 
-    figures []                   what has been counted since the start, and the faults in force
+    figures []                   of each node in this process: what has been counted since the
+                                 start, and the faults in force
     figures.kept []              what is written down: resolutions asked for here, and those of the
                                  tree below by prefix
 
@@ -20,17 +21,33 @@ from resolver.telemetry.counters import BUCKETS
 class FigureControl:
     """What one node tells."""
 
-    def __init__(self, muster: Muster, family: Family, faults: Faults) -> None:
-        """``muster``: what all processes of the node have counted."""
+    def __init__(
+        self,
+        muster: Muster,
+        family: Family,
+        faults: Faults,
+        together: "dict[str, FigureControl]",
+    ) -> None:
+        """
+        Args:
+            muster: what all processes of the node have counted.
+            together: all nodes of this process by name; whoever asks one learns of the others.
+        """
+        self._together: Final = together
+        together[family.state.name] = self
         self._muster: Final = muster
         self._family: Final = family
         self._faults: Final = faults
         self.methods: Final[dict[str, Callable[[str, list[Any]], Any]]] = {
-            "figures": self._now,
+            "figures": self._all,
             "figures.kept": self._kept,
         }
 
-    def _now(self, peer: str, params: list[Any]) -> dict[str, Any]:
+    def _all(self, peer: str, params: list[Any]) -> dict[str, Any]:
+        return {name: node.now() for name, node in self._together.items()}
+
+    def now(self) -> dict[str, Any]:
+        """What this node tells of itself."""
         counters = self._muster.counters()
         answers: dict[int, int] = {}
         for (_, _, code), number in counters.requests.items():

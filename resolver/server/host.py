@@ -68,13 +68,13 @@ async def _run(plan: HostPlan, pages: Pages | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    key = load_or_make_key(plan.data.network_key)
+    shared = _Shared(load_or_make_key(plan.data.network_key), pages, {})
     async with AsyncExitStack() as running:
         for name in plan.names:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, key, running, pages)
+            await _start_node(plan, spec, shared, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -82,13 +82,10 @@ async def _run(plan: HostPlan, pages: Pages | None) -> None:
 
 
 async def _start_node(
-    plan: HostPlan,
-    spec: NodeSpec,
-    key: NetworkKey,
-    running: AsyncExitStack,
-    pages: Pages | None,
+    plan: HostPlan, spec: NodeSpec, shared: "_Shared", running: AsyncExitStack
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
+    key = shared.key
     store = open_store("lmdb", plan.data.node_store(spec.name))
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
@@ -111,7 +108,7 @@ async def _start_node(
         {
             **CacheControl(caches, muster, crew.call, spec.name).methods,
             **FaultControl(faults, crew.call, spec.name).methods,
-            **FigureControl(muster, family, faults).methods,
+            **FigureControl(muster, family, faults, shared.figures).methods,
         },
     )
     if spec.cache.snapshot:
@@ -135,7 +132,7 @@ async def _start_node(
         faults,
     )
     running.push_async_callback(service.close)
-    extend = pages and pages(plan, spec, key.control_secret())
+    extend = shared.pages and shared.pages(plan, spec, key.control_secret())
     doors = await _open_doors(plan, spec, service, running, extend)
     running.callback(faults.close)
     if plan.worker:
@@ -160,6 +157,19 @@ async def _start_node(
 def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
     """What the first process asks of another one."""
     return (faults if method in METHODS else caches).call(method, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the nodes of a process have in common.
+
+    Attributes:
+        figures: of all of them, by name.
+    """
+
+    key: NetworkKey
+    pages: Pages | None
+    figures: dict[str, FigureControl]
 
 
 @dataclass(slots=True)

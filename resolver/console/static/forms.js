@@ -49,7 +49,7 @@ function outcomeOf(told) {
     make("span", { class: "chip" }, word(trace.cache || "miss")),
     make("span", {}, word("in", { time: milliseconds(trace.seconds * 1000) })),
   );
-  if (told.scheme) line.append(make("span", { class: "dim" }, word("scheme", { scheme: told.scheme, handle: told.handle })));
+  if (told.scheme && told.handle !== byId("identifier").value.trim()) line.append(make("span", { class: "dim" }, word("scheme", { scheme: told.scheme, handle: told.handle })));
   if (kind !== "found" && told.message) line.append(make("span", { class: "reason" }, told.message));
   return line;
 }

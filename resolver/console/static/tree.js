@@ -5,9 +5,8 @@ import { STATES, svg } from "/console/parts.js";
 import { milliseconds, rate, word } from "/console/words.js";
 
 const BOX = { root: [118, 46], recursive: [150, 62], "top-level": [150, 62], secondary: [190, 36] };
-const DOT = 11;
-const STEP = 30;
-const ROW = 46;
+const DOT = 12;
+const ROW = 48;
 
 export class Tree {
   constructor(place, onPick) {
@@ -37,7 +36,7 @@ export class Tree {
     this.lines = svg("g", { class: "edges" });
     this.arcs = svg("g", { class: "arcs" });
     const nodes = svg("g", {});
-    this.svg.append(this.lines, nodes, this.arcs);
+    this.svg.append(this.lines, this.arcs, nodes);
     for (const edge of places.edges) this.drawEdge(edge);
     for (const [name, at] of places.nodes) nodes.append(this.drawNode(name, at));
     this.place.replaceChildren(this.svg);
@@ -55,7 +54,12 @@ export class Tree {
     const xTop = 16 + 118 + 40;
     const xSecondary = xTop + 150 + 56;
     const xDots = xSecondary + 190 + 30;
-    const perLine = Math.max(1, Math.floor((width - xDots - 6) / STEP));
+    // As much room for each enterprise as there is, so that the longest row fills the width.
+    const counts = new Map();
+    for (const node of of("enterprise")) counts.set(node.parent, (counts.get(node.parent) ?? 0) + 1);
+    const room = width - xDots - DOT;
+    const STEP = Math.min(46, Math.max(30, room / Math.max(1, ...counts.values())));
+    const perLine = Math.max(1, Math.floor(room / STEP));
     // Enterprises whose parent is no secondary node get a row of their own below the others.
     const others = [...new Set(of("enterprise").map((node) => node.parent))]
       .filter((name) => this.specs.get(name)?.role !== "secondary");
@@ -94,7 +98,10 @@ export class Tree {
       const parent = spec.parent && places.nodes.get(spec.parent);
       if (!parent || spec.role === "enterprise") continue;
       const [parentWidth] = BOX[this.specs.get(spec.parent).role];
-      places.edges.push({ name, below: [name], path: bend(parent.x + parentWidth, parent.y, at.x, at.y) });
+      places.edges.push({
+        name, below: this.below(name), label: [at.x - 7, at.y - 6],
+        path: bend(parent.x + parentWidth, parent.y, at.x, at.y),
+      });
     }
     for (const name of others) {
       const parent = places.nodes.get(name);
@@ -109,7 +116,7 @@ export class Tree {
       for (const top of tops) {
         const to = places.nodes.get(top.name);
         places.edges.push({
-          name: `${front.name}>${top.name}`, below: [front.name], asks: true,
+          name: `${front.name}>${top.name}`, below: [top.name], asks: true,
           path: bend(at.x + 75, at.y - 31, to.x + 40, to.y + 31, true),
         });
       }
@@ -117,11 +124,22 @@ export class Tree {
     return places;
   }
 
+  // A node and all below it.
+  below(name) {
+    const children = this.topology.nodes.filter((node) => node.parent === name);
+    return [name, ...children.flatMap((node) => this.below(node.name))];
+  }
+
   drawEdge(edge) {
     const line = svg("path", { d: edge.path, class: edge.asks ? "line asks" : "line" });
     const flow = svg("path", { d: edge.path, class: "flow" });
     this.lines.append(line, flow);
-    this.edges.set(`${edge.name}#${this.edges.size}`, { ...edge, line, flow, speed: "", weight: "" });
+    const known = { ...edge, line, flow, speed: "", weight: "", told: "" };
+    if (edge.label) {
+      known.figure = svg("text", { x: edge.label[0], y: edge.label[1], class: "edge-figure" });
+      this.lines.append(known.figure);
+    }
+    this.edges.set(`${edge.name}#${this.edges.size}`, known);
   }
 
   drawNode(name, { x, y }) {
@@ -191,6 +209,8 @@ export class Tree {
       const sum = edge.below.reduce((total, name) => total + (tick.nodes[name]?.[1] ?? 0), 0);
       const weight = sum ? (1 + Math.min(5, Math.log10(1 + sum) * 1.2)).toFixed(1) : "1";
       const speed = sum ? `${Math.max(0.4, 2.2 - Math.log10(1 + sum) * 0.45).toFixed(1)}s` : "";
+      const told = sum ? `${rate(sum)}/s` : "";
+      if (edge.figure && edge.told !== told) edge.figure.textContent = edge.told = told;
       if (edge.weight !== weight) edge.line.style.strokeWidth = edge.flow.style.strokeWidth = edge.weight = weight;
       if (edge.speed !== speed) {
         edge.flow.classList.toggle("moving", sum > 0);
@@ -256,9 +276,10 @@ export class Tree {
       const node = this.nodes.get(name);
       if (!node) continue;
       if (from) {
-        const [x1, y1] = from.out;
-        const [x2, y2] = node.out;
-        const arc = svg("path", { class: "arc", pathLength: 100, d: `M${x1} ${y1} Q${(x1 + x2) / 2} ${Math.max(y1, y2) + 30} ${x2} ${y2}` });
+        const [x1, y1] = [from.x + BOX.recursive[0], from.y];
+        const [x2, y2] = [node.spec.role === "enterprise" ? node.x - DOT : node.x, node.y];
+        const reach = Math.max(60, (x2 - x1) * 0.55);
+        const arc = svg("path", { class: "arc", pathLength: 100, d: `M${x1} ${y1} C${x1 + reach} ${y1} ${x2 - reach} ${y2} ${x2} ${y2}` });
         this.arcs.append(arc);
       }
       await new Promise((done) => setTimeout(done, step));
