@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
     "down": ("resolver.cli.network:down", "Stop the network."),
     "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),
+    "console": ("resolver.cli.network:console", "Say where the console is."),
+    "top": ("resolver.cli.top:top", "Watch rates, latency and CPU of the nodes."),
     "resolve": ("resolver.cli.resolve:resolve", "Resolve an identifier."),
     "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
     "register": ("resolver.cli.register:register", "Register identifiers, one or very many."),

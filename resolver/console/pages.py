@@ -13,6 +13,7 @@ nothing elsewhere (content security policy).
 import gzip
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -20,15 +21,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from resolver.console import SHOWN_BY
 from resolver.console.actions import Actions, failure_of
 from resolver.console.guard import token_of, trouble_with
 from resolver.console.watch import Watch
 from resolver.model.errors import ResolverError
 from resolver.topology.plan import HostPlan, NodeSpec
 from resolver.transport.http import Extend
-
-SHOWN_BY: Final = "top-level"
-"""The role whose nodes show the console."""
 
 PAGE: Final = "console.html"
 KINDS: Final = {
@@ -104,10 +103,11 @@ class Console:
         headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
         response = web.StreamResponse(headers={**_SAFE, **headers})
         await response.prepare(request)
-        async for event in self._watch.events():
-            if request.transport is None or request.transport.is_closing():
-                break
-            await response.write(event)
+        async with aclosing(self._watch.events()) as events:
+            async for event in events:
+                if request.transport is None or request.transport.is_closing():
+                    break
+                await response.write(event)
         return response
 
     async def _explain(self, request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -121,7 +121,7 @@ class Watch:
         """Whether as many watch already as may."""
         return len(self._watchers) >= MAX_WATCHERS
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """What a watcher is to be told, as server-sent events, until ``close``."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(8)
         queue.put_nowait(_event("topology", topology_of(self.topology, self._name)))

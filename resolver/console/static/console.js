@@ -13,6 +13,7 @@ let language = recall("language") ?? (navigator.language.startsWith("zh") ? "zh"
 
 const tree = new Tree(byId("tree"), (name) => {
   now.picked = now.topology.nodes.find((node) => node.name === name);
+  byId("fault-node").value = name;
   openTab("node");
   showNode(now.picked, now.tick, tree, openTab);
 });
@@ -165,10 +166,7 @@ function openTab(name) {
     byId(tab.getAttribute("aria-controls")).hidden = !isOpen;
   }
   if (name === "node") showNode(now.picked, now.tick, tree, openTab);
-  if (name === "faults") {
-    if (now.picked && !byId("fault-node").value) byId("fault-node").value = now.picked.name;
-    showFaults(now.tick);
-  }
+  if (name === "faults") showFaults(now.tick);
 }
 
 byId("tabs").addEventListener("click", (event) => {

@@ -36,7 +36,8 @@ export class Tree {
     this.lines = svg("g", { class: "edges" });
     this.arcs = svg("g", { class: "arcs" });
     const nodes = svg("g", {});
-    this.svg.append(this.lines, this.arcs, nodes);
+    this.labels = svg("g", {});
+    this.svg.append(this.lines, this.labels, this.arcs, nodes);
     for (const edge of places.edges) this.drawEdge(edge);
     for (const [name, at] of places.nodes) nodes.append(this.drawNode(name, at));
     this.place.replaceChildren(this.svg);
@@ -137,7 +138,7 @@ export class Tree {
     const known = { ...edge, line, flow, speed: "", weight: "", told: "" };
     if (edge.label) {
       known.figure = svg("text", { x: edge.label[0], y: edge.label[1], class: "edge-figure" });
-      this.lines.append(known.figure);
+      this.labels.append(known.figure);
     }
     this.edges.set(`${edge.name}#${this.edges.size}`, known);
   }
