@@ -140,7 +140,9 @@ def console(data: str) -> None:
 def console_of(state: NetworkState) -> str | None:
     """The address of the console; None if no node shows one."""
     node = state.first_of(SHOWN_BY)
-    return node and f"http://{format_address(node.address, node.http_port)}{PATH}"
+    if node is None:
+        return None
+    return f"http://{format_address(node.address, node.http_port)}{PATH}"
 
 
 def status_document(state: NetworkState, health: Mapping[str, Health]) -> dict[str, Any]:

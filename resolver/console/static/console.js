@@ -110,9 +110,8 @@ function showCard(role, figures) {
   for (const name of ["leaf", "route"]) {
     if (role === "recursive" && hits[name] != null) facts.push(`${word(name)} ${percent(hits[name])}`);
   }
-  if (failures) facts.push(`${rate(failures)} ${word("errors")}`);
-  card.querySelector(".facts").textContent = facts.join(" · ");
-  card.classList.toggle("failing", failures > 0);
+  const trouble = failures ? make("b", {}, ` · ${rate(failures)} ${word("errors")}`) : "";
+  card.querySelector(".facts").replaceChildren(facts.join(" · "), trouble);
   const history = now.history[role];
   const most = Math.max(...history, 1);
   const start = HISTORY - history.length;
