@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import ConfigError, RefusedError
-from resolver.topology.units import parse_duration
 
 OUTCOMES: Final = ("error", "drop", "garbage", "hang", "stop")
 LONGEST_S: Final = 3600.0
@@ -198,6 +197,9 @@ def _known() -> str:
 
 
 def _duration(text: str) -> float:
+    # Imported here: nodes never read such texts, and do without what it imports.
+    from resolver.topology.units import parse_duration
+
     try:
         return parse_duration(text)
     except ValueError as error:
