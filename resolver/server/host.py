@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,8 +26,10 @@ from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
+from resolver.server.faults import METHODS, FaultControl, Faults
 from resolver.server.figures import FsyncWatch, StatesOf, caches_of, figures_of
 from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.live_figures import FigureControl
 from resolver.server.logs import set_level
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
@@ -40,7 +43,7 @@ from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology, process_name
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
-from resolver.transport.http import HttpDoor, serve_http
+from resolver.transport.http import Extend, HttpDoor, serve_http
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
@@ -52,7 +55,11 @@ TOP_LEVEL: Final = "top-level"
 _log: Final = logging.getLogger(__name__)
 
 
-def run_host(plan: HostPlan) -> int:
+Pages = Callable[[HostPlan, NodeSpec, bytes], Extend | None]
+"""What a node, of a plan and with the network's secret, shows over HTTP besides its own pages."""
+
+
+def run_host(plan: HostPlan, pages: Pages | None = None) -> int:
     """Run the nodes of ``plan`` until SIGTERM or SIGINT, then drain them; the exit status.
 
     Calls ``plan.ready(name)`` for each node once its doors are open.
@@ -60,16 +67,16 @@ def run_host(plan: HostPlan) -> int:
     Raises:
         StoreError, ConfigError: a node cannot start; the text says which and why.
     """
-    uvloop.run(_run(plan))
+    uvloop.run(_run(plan, pages))
     return 0
 
 
-async def _run(plan: HostPlan) -> None:
+async def _run(plan: HostPlan, pages: Pages | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    key = load_or_make_key(plan.data.network_key)
+    shared = _Shared(load_or_make_key(plan.data.network_key), pages, {})
     async with AsyncExitStack() as running:
         pulse = Pulse(process_name(plan.topology.node(plan.names[0]).process, plan.worker))
         running.callback(pulse.close)
@@ -78,7 +85,7 @@ async def _run(plan: HostPlan) -> None:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, key, process, running)
+            await _start_node(plan, spec, shared, process, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -86,9 +93,14 @@ async def _run(plan: HostPlan) -> None:
 
 
 async def _start_node(
-    plan: HostPlan, spec: NodeSpec, key: NetworkKey, process: ProcessScrape, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    shared: "_Shared",
+    process: ProcessScrape,
+    running: AsyncExitStack,
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
+    key = shared.key
     store = open_store("lmdb", plan.data.node_store(spec.name))
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
@@ -121,6 +133,8 @@ async def _start_node(
         network = NetworkScrape(process, spec.process, plan.topology, clock)
         running.push_async_callback(network.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
+    faults = Faults(clock, plan.data.faults(spec.name), plan.worker)
+    faults.wake()
     control = NodeControl(
         state,
         family,
@@ -128,6 +142,8 @@ async def _start_node(
         clock,
         {
             **CacheControl(caches, muster, crew.call, spec.name).methods,
+            **FaultControl(faults, crew.call, spec.name).methods,
+            **FigureControl(muster, family, faults, shared.figures).methods,
             "log.level": partial(_set_level, crew),
         },
     )
@@ -150,11 +166,15 @@ async def _start_node(
         ),
         Scrape(figures, process, network),
         plan.topology.log.slow_s,
+        faults,
     )
     running.push_async_callback(service.close)
-    doors = await _open_doors(plan, spec, service, running)
+    extend = shared.pages and shared.pages(plan, spec, key.control_secret())
+    doors = await _open_doors(plan, spec, service, running, extend)
+    running.callback(faults.close)
     if plan.worker:
-        running.callback(FirstProcess(plan.links[0]).serve(partial(_call, caches)))
+        call = partial(_carry_out, caches, faults)
+        running.callback(FirstProcess(plan.links[0]).serve(call))
         return
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
@@ -181,9 +201,24 @@ async def _set_level(crew: "_Crew", peer: str, params: list[Any]) -> str:
     return before
 
 
-def _call(caches: Caches, method: str, params: list[Any]) -> Any:
-    """Carry out what the first process of the node asks for."""
-    return set_level(*params) if method == "level" else caches.call(method, params)
+def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
+    """What the first process asks of another one."""
+    if method == "level":
+        return set_level(*params)
+    return (faults if method in METHODS else caches).call(method, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the nodes of a process have in common.
+
+    Attributes:
+        figures: of all of them, by name.
+    """
+
+    key: NetworkKey
+    pages: Pages | None
+    figures: dict[str, FigureControl]
 
 
 @dataclass(slots=True)
@@ -206,7 +241,11 @@ class _Doors:
 
 
 async def _open_doors(
-    plan: HostPlan, spec: NodeSpec, service: NodeService, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    service: NodeService,
+    running: AsyncExitStack,
+    extend: Extend | None,
 ) -> _Doors:
     sockets, sessions = plan.sockets[spec.name], HttpSessions()
     elsewhere = FirstProcess(plan.links[0]) if plan.worker else None
@@ -227,6 +266,7 @@ async def _open_doors(
                 tls=tls,
                 sessions=sessions,
                 elsewhere=elsewhere,
+                extend=extend,
             )
         )
         running.push_async_callback(http[-1].close)

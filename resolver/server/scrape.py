@@ -16,7 +16,7 @@ from resolver.server.clock import Clock
 from resolver.server.pulse import Pulse
 from resolver.telemetry.exposition import NodeFigures, write_process
 from resolver.telemetry.families import GATHER, NODE_UP
-from resolver.telemetry.page import Page, labels_of, merged
+from resolver.telemetry.page import Page, merged
 from resolver.telemetry.states import ProcessStates
 from resolver.topology.plan import NodeSpec, Topology
 
@@ -161,7 +161,7 @@ class NetworkScrape:
             _tell(told, self._here, is_up=True)
             for neighbour, page in zip(self._neighbours, pages, strict=True):
                 _tell(told, neighbour.nodes, is_up=page is not None)
-            told.add(GATHER, labels_of(process=self._own.pulse.name), (), self._clock.now() - began)
+            told.add(GATHER, {"process": self._own.pulse.name}, (), self._clock.now() - began)
             self._kept = merged([told.octets(), mine, *(page or b"" for page in pages)])
             self._kept_until = self._clock.now() + KEPT_S
             return self._kept
@@ -188,4 +188,4 @@ def _url(node: NodeSpec) -> str:
 
 def _tell(page: Page, nodes: Sequence[NodeSpec], *, is_up: bool) -> None:
     for node in nodes:
-        page.add(NODE_UP, labels_of(node=node.name, role=node.role), (), int(is_up))
+        page.add(NODE_UP, {"node": node.name, "role": node.role}, (), int(is_up))

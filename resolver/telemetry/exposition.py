@@ -13,7 +13,7 @@ from resolver.__about__ import __version__
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.telemetry import families as f
 from resolver.telemetry.counters import OTHER, UNNAMED, Counters
-from resolver.telemetry.page import Family, Page, labels_of
+from resolver.telemetry.page import Family, Page
 from resolver.telemetry.states import NodeStates, ProcessStates
 
 NEVER: Final = float("inf")
@@ -114,10 +114,10 @@ class NodeFigures:
     """Writes the figures of one node on a page."""
 
     sources: Sources
-    _owner: str = field(init=False)
+    _owner: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._owner = labels_of(node=self.sources.node, role=self.sources.role)
+        self._owner = {"node": self.sources.node, "role": self.sources.role}
 
     def write(self, page: Page) -> None:
         """All rows of the node, with their present values."""
@@ -218,7 +218,7 @@ class NodeFigures:
 
 def write_process(page: Page, name: str, states: ProcessStates) -> None:
     """The rows of a process on a page."""
-    owner = labels_of(process=name)
+    owner = {"process": name}
     for family, number in (
         (f.CPU, states.cpu_s),
         (f.RESIDENT, states.resident),
