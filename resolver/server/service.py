@@ -347,11 +347,12 @@ class _Waiter(Generic[T]):
 
 def path_of(hops: Sequence[Hop]) -> str:
     """Who was asked, what came of it, and how long that took."""
-    return "".join(
-        f"; {hop.node or hop.address} ({hop.transport}) {hop.question}: {hop.kind}"
-        f" {hop.seconds * 1000:.1f} ms"
-        for hop in hops
-    )
+    told = []
+    for hop in hops:
+        over = f" ({hop.transport})" if hop.transport else ""
+        took = f" {hop.seconds * 1000:.1f} ms" if hop.seconds else ""
+        told.append(f"; {hop.node or hop.address}{over} {hop.question}: {hop.kind}{took}")
+    return "".join(told)
 
 
 def _as_it_is(answer: Answer, _: int) -> Answer:

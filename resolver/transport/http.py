@@ -172,7 +172,8 @@ def make_app(
     for path in ("/api", "/api/{rest:.*}"):
         app.router.add_route("*", path, handlers.unknown)
     app.router.add_get("/metrics", handlers.metrics)
-    app.router.add_get("/metrics/{scope:process|network}", handlers.metrics)
+    for scope in ("process", "network"):
+        app.router.add_get(f"/metrics/{scope}", handlers.metrics)
     app.router.add_get("/health", handlers.health)
     if extend is not None:
         extend(app)
@@ -370,7 +371,7 @@ class _Handlers:
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """``GET /metrics``, for Prometheus; ``/metrics/process`` of all nodes of the process, and
         ``/metrics/network`` of all nodes there are."""
-        scope = request.match_info.get("scope", "node")
+        scope = request.path.removeprefix("/metrics").lstrip("/") or "node"
         told = self._service.metrics(scope)
         page = told if told is None or isinstance(told, bytes) else await told
         if page is None:

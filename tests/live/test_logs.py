@@ -48,7 +48,9 @@ def test_one_that_fails(data: Path):
         until(lambda: any(told["kind"] == "failed" for told in resolutions(data)))
     (told,) = (told for told in resolutions(data) if told["kind"] == "failed")
     assert told["handle"] == "88.901.1/000002"
-    assert told["path"][-1]["kind"] == "timeout"
+    hops = {(hop["node"], hop["kind"]) for hop in told["path"]}
+    assert ("88.901.1", "timeout") in hops, told
+    assert "; 88.901.1 88.901.1/000002: timeout" in told["message"]
 
 
 def test_the_level_of_a_node_and_of_all(data: Path):

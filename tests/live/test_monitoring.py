@@ -10,6 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -165,16 +166,16 @@ def test_every_panel_has_data(data: Path, load: Load, watching: Prometheus):
         load.cold = False
 
 
-def ranged(watching: Prometheus, name: str, about: str = "") -> bool:
+def is_firing(watching: Prometheus, name: str, about: str = "") -> bool:
     return any(alert == name and about in ("", of) for alert, of in watching.firing())
 
 
 def fires(watching: Prometheus, name: str, about: str = "", seconds: float = 20) -> None:
-    until(lambda: ranged(watching, name, about), seconds)
+    until(lambda: is_firing(watching, name, about), seconds)
 
 
 def ends(watching: Prometheus, name: str, seconds: float = 20) -> None:
-    until(lambda: not ranged(watching, name), seconds)
+    until(lambda: not is_firing(watching, name), seconds)
 
 
 def test_nothing_fires_while_all_is_well(watching: Prometheus):
@@ -206,6 +207,19 @@ def test_a_disk_that_takes_nothing(data: Path, watching: Prometheus):
         process.rlimit(psutil.RLIMIT_FSIZE, (soft, hard))
     fires(watching, "WuhanWritesFail", PREFIX)
     ends(watching, "WuhanWritesFail")
+
+
+def test_a_slow_disk(data: Path, watching: Prometheus):
+    assert wuhan("fault", "add", PREFIX, "disk=400ms", data=data).returncode == 0
+    numbers = count()
+
+    def is_told() -> bool:
+        assert register(data, f"slow-{next(numbers)}").returncode == 0
+        return is_firing(watching, "WuhanFsyncSlow", PREFIX)
+
+    until(is_told)
+    assert wuhan("fault", "clear", PREFIX, data=data).returncode == 0
+    ends(watching, "WuhanFsyncSlow")
 
 
 def test_a_node_that_hangs(data: Path, load: Load, watching: Prometheus):

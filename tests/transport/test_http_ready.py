@@ -371,4 +371,4 @@ async def test_answers_are_counted():
             assert counters.requests[1, "http", 1] == asked + 3
             assert counters.cache_lookups.get(("leaf", "hit"), 0) == looked + hits
             assert dict(prefixes.take_answered()) == {prefixes.known(HELD): 3}
-            assert b'wuhan_cache_entries{class="http"' in doors.service.metrics()
+            assert b'class="http"' in doors.service.metrics()
