@@ -26,8 +26,8 @@ from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
 from resolver.server.faults import METHODS, FaultControl, Faults
-from resolver.server.live_figures import FigureControl
 from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.live_figures import FigureControl
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
 from resolver.server.reporter import Reporter
