@@ -28,7 +28,7 @@ export class Tree {
     this.specs = new Map(topology.nodes.map((node) => [node.name, node]));
     this.nodes.clear();
     this.edges.clear();
-    const places = this.layOut(Math.max(width, 700));
+    const places = this.layOut(Math.max(width, 660));
     this.svg = svg("svg", {
       viewBox: `0 0 ${places.width} ${places.height}`, width: places.width, height: places.height,
       role: "tree", "aria-label": word("topology"),
