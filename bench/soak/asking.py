@@ -270,9 +270,7 @@ class Asking:
                 self._lost(connection, f"nothing came for {SILENCE_S:g} s")
         return True
 
-    def _serve(
-        self, connection: _Connection, events: int, heard: Callable[[Done], None]
-    ) -> None:
+    def _serve(self, connection: _Connection, events: int, heard: Callable[[Done], None]) -> None:
         try:
             if events & select.EPOLLOUT and connection.flush():
                 self._poll.modify(connection.sock, select.EPOLLIN)

@@ -15,7 +15,8 @@ Both are written into the octets of a whole block with a few assignments to ever
 requests of a block stand in *runs* of equal lengths.
 
 What does not compare equal is looked at message by message (``Block.verdict``): other flags than
-in the first answer, or a second that has begun meanwhile, are no fault; another id, code, handle or value is.
+in the first answer, or a second that has begun meanwhile, are no fault; another id, code, handle
+or value is.
 
 Not here: sockets, and whose turn it is.
 """
@@ -54,7 +55,7 @@ Record = tuple[str, ValueList]
 class _Run(NamedTuple):
     """Requests of a block that have equal lengths, and so have their answers."""
 
-    count: int
+    many: int
     request_at: int
     request_octets: int
     reply_at: int
@@ -157,11 +158,9 @@ class Block:
 
     def _write(self, octets: bytearray, at: int, octet: int, *, is_reply: bool) -> None:
         """Write an octet into every message, at the same place of each."""
-        for count, request_at, request_octets, reply_at, reply_octets in self._runs:
-            start, step = (
-                (reply_at, reply_octets) if is_reply else (request_at, request_octets)
-            )
-            octets[start + at : start + count * step : step] = _SAME[octet][:count]
+        for many, request_at, request_octets, reply_at, reply_octets in self._runs:
+            start, step = (reply_at, reply_octets) if is_reply else (request_at, request_octets)
+            octets[start + at : start + many * step : step] = _SAME[octet][:many]
 
 
 _SAME: Final = [bytes((octet,)) * (1 << 12) for octet in range(256)]

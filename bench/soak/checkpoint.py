@@ -163,8 +163,10 @@ class Checkpoint:
             found = Work(**body["work"])
             progress = _progress(body["progress"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            why = f"{error!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise ConfigError(f"{self.path} is no checkpoint, or damaged ({why}); {advice}") from None
+            why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ConfigError(
+                f"{self.path} is no checkpoint, or damaged ({why}); {advice}"
+            ) from None
         if found != self.work:
             other = ", ".join(
                 f"{name} {was!r} and not {getattr(self.work, name)!r}"
@@ -176,8 +178,7 @@ class Checkpoint:
 
     def save(self, progress: Progress) -> None:
         """Replace the file, and wait until that is on disk."""
-        document = {**asdict(progress), "ahead": sorted(progress.ahead)}
-        body = {"work": asdict(self.work), "progress": document}
+        body = {"work": asdict(self.work), "progress": _document(progress)}
         whole = {"format": FORMAT, "checksum": _checksum(body), "soak": body}
         draft = self.path.with_name(self.path.name + ".new")
         with draft.open("w", encoding="utf-8") as file:
@@ -207,6 +208,21 @@ class Checkpoint:
                     " with --checkpoint"
                 ) from None
             yield
+
+
+def _document(progress: Progress) -> dict[str, Any]:
+    """What a file says of a progress."""
+    return {
+        "first_open": progress.first_open,
+        "ahead": sorted(progress.ahead),
+        "requests": progress.requests,
+        "successes": progress.successes,
+        "failures": dict(progress.failures),
+        "examples": progress.examples,
+        "incidents": dict(progress.incidents),
+        "sessions": [asdict(session) for session in progress.sessions],
+        "points": progress.points,
+    }
 
 
 def _progress(document: dict[str, Any]) -> Progress:

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "keys": ("resolver.cli.keys:keys", "Make keys for administrators."),
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
+    "bench": ("resolver.cli.bench:bench", "Load tests."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }
