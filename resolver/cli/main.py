@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
     "bench": ("resolver.cli.bench:bench", "Load tests."),
+    "target": ("resolver.cli.target:target", "Show how far it is to two billion resolutions."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }

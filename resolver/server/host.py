@@ -85,7 +85,8 @@ async def _start_node(
     upstream = Upstream(counters=state.counters)
     running.push_async_callback(upstream.close)
     clock = SystemClock()
-    children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
+    topology = plan.topology
+    children = tuple(node.name for node in topology.nodes if topology.told_by(node) == spec)
     family = Family(state, children, spec.control.heartbeat_s)
     muster = _muster(plan, spec, state)
     running.callback(muster.close)
@@ -124,7 +125,7 @@ async def _start_node(
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
         running.callback(crew.others.close)
-    parent = None if spec.parent is None else plan.topology.node(spec.parent)
+    parent = topology.told_by(spec)
     reporter = Reporter(
         family,
         parent,

@@ -234,7 +234,7 @@ class NodeService:
             request.op_code, client.transport, answer.code, path, time.perf_counter() - started
         )
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
-            self._tally.count(request.body.handle, answer.code)
+            self._tally.count(request.body.handle, answer.code, forwarded=path == "forwarded")
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
 

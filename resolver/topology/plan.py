@@ -143,6 +143,15 @@ class Topology:
         near = did_you_mean(name, (node.name for node in self.nodes))
         raise ConfigError(f"the network {self.name} has no node {name!r}{near}")
 
+    def told_by(self, spec: NodeSpec) -> NodeSpec | None:
+        """Whom a node reports to: its parent; a recursive node, which has none, the first
+        top-level node. None if that is nobody."""
+        if spec.parent is not None:
+            return self.node(spec.parent)
+        if spec.role != "recursive":
+            return None
+        return next((node for node in self.nodes if node.role == "top-level"), None)
+
     def processes(self) -> dict[str, tuple[NodeSpec, ...]]:
         """The nodes by the process they share, in order."""
         shared: dict[str, list[NodeSpec]] = {}
