@@ -10,6 +10,7 @@ import click
 
 PARTS: Final = {
     "soak": ("bench.soak.command:command", "Two billion resolutions, every answer verified."),
+    "replay": ("bench.replay.command:command", "Ask again what an access log says was asked."),
 }
 """In the order of ``--help``: where each is, and what it does in one line."""
 

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
+from resolver.server.access import AccessFile
 from resolver.server.caches import CacheControl, Caches
 from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
@@ -31,8 +33,10 @@ from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService, caches_of
 from resolver.storage import NodeStore, open_store
+from resolver.telemetry.access import Head
 from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
+from resolver.transport.access import AccessLog
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
 from resolver.transport.http import HttpDoor, serve_http
@@ -116,6 +120,7 @@ async def _start_node(
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
+        _access_log(plan, spec, running),
     )
     running.push_async_callback(service.close)
     doors = await _open_doors(plan, spec, service, running)
@@ -135,6 +140,21 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+
+
+def _access_log(plan: HostPlan, spec: NodeSpec, running: AsyncExitStack) -> AccessLog | None:
+    log = spec.log
+    if log.access == "off":
+        return None
+    file = AccessFile(
+        plan.data.access_log(spec.name, plan.worker, log.access),
+        log.access,
+        Head(spec.name, log.every),
+        size=log.size,
+        keep=log.keep,
+    )
+    running.push_async_callback(file.close)
+    return AccessLog(log.every, time.time, file.keep)
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from resolver.server.notes import Notes
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
+from resolver.transport.access import AccessLog
 from resolver.transport.admission import Admission, client_of
 from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
@@ -54,6 +55,7 @@ class NodeService:
         family: Family | None = None,
         muster: Muster | None = None,
         admission: Admission | None = None,
+        access: AccessLog | None = None,
     ) -> None:
         """
         Args:
@@ -61,9 +63,11 @@ class NodeService:
             muster: what the node's other processes have counted.
             control: what the control plane may do here.
             family: who reports here over it.
+            access: who is told of every request; None if nobody wants to know.
         """
         self.control: Final = control
         self.admission: Final = admission or Admission()
+        self._access: Final = access
         self._signer: Final = signer
         self._family: Final = family
         self.name: Final = node.state.name
@@ -76,8 +80,8 @@ class NodeService:
             upstream, Writer(node.state.store, clock.unix, self._counters), clock, self._counters
         )
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
-        self._ready: Final = _ready_answers(node.state)
-        self._http_ready: Final = _http_ready(node.state, clock)
+        self._ready: Final = _ready_answers(node.state, access)
+        self._http_ready: Final = _http_ready(node.state, clock, access)
         self._muster: Final = muster or Muster(
             self._counters, partial(caches_of, node.state), None, list
         )
@@ -230,9 +234,10 @@ class NodeService:
         self, request: Message, answer: Answer, client: Client, started: float, path: str
     ) -> None:
         """Count an answered request; ``started`` as ``time.perf_counter`` says."""
-        self._counters.request(
-            request.op_code, client.transport, answer.code, path, time.perf_counter() - started
-        )
+        seconds = time.perf_counter() - started
+        self._counters.request(request.op_code, client.transport, answer.code, path, seconds)
+        if self._access is not None:
+            self._access.request(request, answer.code, client, path, seconds)
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
             self._tally.count(request.body.handle, answer.code, forwarded=path == "forwarded")
         if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
@@ -277,7 +282,7 @@ def _forget(_: Answer) -> None:
     """Nobody waits."""
 
 
-def _ready_answers(state: NodeState) -> dict[str, Ready]:
+def _ready_answers(state: NodeState, access: AccessLog | None) -> dict[str, Ready]:
     """By transport; none where every request has to be counted by who asks."""
     if state.max_daily_requests:
         return {}
@@ -290,12 +295,13 @@ def _ready_answers(state: NodeState) -> dict[str, Ready]:
             prefixes=state.prefixes,
             counters=state.counters,
             transport=transport,
+            access=access,
         )
         for transport in ("udp", "tcp")
     }
 
 
-def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
+def _http_ready(state: NodeState, clock: Clock, access: AccessLog | None) -> HttpReady | None:
     """The same for HTTP."""
     if state.max_daily_requests:
         return None
@@ -307,7 +313,7 @@ def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
         prefixes=state.prefixes,
         counters=state.counters,
     )
-    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix)
+    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix, access=access)
 
 
 def caches_of(state: NodeState) -> dict[str, CacheStatistics]:

@@ -17,6 +17,7 @@ from resolver.topology.plan import (
     CacheSpec,
     ControlSpec,
     LimitSpec,
+    LogSpec,
     NodeSpec,
     QuotaSpec,
     Topology,
@@ -27,13 +28,14 @@ from resolver.topology.schema import (
     AdmissionModel,
     CacheModel,
     LimitsModel,
+    LogModel,
     NetworkModel,
     NodeModel,
     QuotasModel,
     SecondaryModel,
 )
 
-M = TypeVar("M", AdmissionModel, CacheModel, LimitsModel, QuotasModel)
+M = TypeVar("M", AdmissionModel, CacheModel, LimitsModel, LogModel, QuotasModel)
 
 _PARENT_ROLES: Final = {
     "top-level": ("root",),
@@ -88,6 +90,7 @@ def expand(loaded: Loaded) -> Topology:
                 plain_passwords=network.plain_passwords,
                 quotas=_quotas(_merged(file.quotas, node.quotas)),
                 admission=_admission(_merged(file.admission, node.admission)),
+                log=_log(_merged(file.log, node.log)),
                 control=ControlSpec(file.control.heartbeat, file.control.propagation_delay),
                 workers=_workers(node, network),
                 pin=network.pin,
@@ -170,6 +173,10 @@ def _moved(port: int, base_port: int) -> int:
 
 def _admission(model: AdmissionModel) -> AdmissionSpec:
     return AdmissionSpec(model.rate, model.burst, model.misses, model.confirm)
+
+
+def _log(model: LogModel) -> LogSpec:
+    return LogSpec(model.access, model.every, model.size, model.keep)
 
 
 def _quotas(model: QuotasModel) -> QuotaSpec:

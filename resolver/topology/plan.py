@@ -65,6 +65,23 @@ class AdmissionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSpec:
+    """What a node writes down of the requests it answers.
+
+    Attributes:
+        access: ``off``, or the form of the log.
+        every: one of so many requests is written down.
+        size: bytes of one file.
+        keep: files that are kept besides the latest.
+    """
+
+    access: str = "off"
+    every: int = 1
+    size: int = 64 * MIB
+    keep: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class ControlSpec:
     """How a node reports to its parent (seconds)."""
 
@@ -110,6 +127,7 @@ class NodeSpec:
     quotas: QuotaSpec = field(default_factory=QuotaSpec)
     admission: AdmissionSpec = field(default_factory=AdmissionSpec)
     control: ControlSpec = field(default_factory=ControlSpec)
+    log: LogSpec = field(default_factory=LogSpec)
     workers: int = 1
     pin: bool = False
 
@@ -207,6 +225,10 @@ class DataPaths:
     def cache_snapshot(self, name: str, worker: int) -> Path:
         """What a process of a node had cached when it ended."""
         return self.root / "nodes" / name / f"cache-{worker}.snapshot"
+
+    def access_log(self, name: str, worker: int, form: str) -> Path:
+        """What a process of a node was asked."""
+        return self.root / "nodes" / name / f"access-{worker}.{form}"
 
     def all_counters(self) -> list[Path]:
         """Those of all processes of all nodes."""

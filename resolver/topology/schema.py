@@ -184,6 +184,15 @@ class QuotasModel(_Section):
     prefixes: StrictInt = Field(0, ge=0, description="prefixes below the node (code 605)")
 
 
+class LogModel(_Section):
+    """What nodes write down of their requests; `wuhan bench replay` asks the same again."""
+
+    access: Literal["off", "jsonl", "msgpack"] = Field("off", description="form of the access log")
+    every: StrictInt = Field(1, ge=1, description="one of so many requests is written down")
+    size: Size = Field(64 << 20, ge=1 << 10, description="of one file; then the next one begins")
+    keep: StrictInt = Field(4, ge=0, le=1000, description="files kept besides the latest")
+
+
 class ControlModel(_Section):
     """The control plane: what a node tells its parent."""
 
@@ -262,6 +271,7 @@ class NodeModel(_Section):
     limits: LimitsModel | None = Field(None, description="what differs from the network's")
     quotas: QuotasModel | None = Field(None, description="what differs from the network's")
     admission: AdmissionModel | None = Field(None, description="what differs from the network's")
+    log: LogModel | None = Field(None, description="what differs from the network's")
 
 
 class SecondaryModel(_Section):
@@ -317,5 +327,6 @@ class NetworkFile(_Section):
     quotas: QuotasModel = Field(default_factory=lambda: QuotasModel())
     admission: AdmissionModel = Field(default_factory=lambda: AdmissionModel())
     control: ControlModel = Field(default_factory=lambda: ControlModel())
+    log: LogModel = Field(default_factory=lambda: LogModel())
     node: tuple[NodeModel, ...] = Field((), description="nodes, one by one")
     secondary: tuple[SecondaryModel, ...] = Field((), description="secondary nodes, in short")
