@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from time import monotonic, time
-from typing import Final
+from typing import Final, cast
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.errors import ConfigError, UpstreamError
@@ -91,8 +91,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self.transport = transport
+        # uvloop's transports are no asyncio.WriteTransport by inheritance, only by what they do.
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop with what has arrived."""

@@ -1,5 +1,6 @@
 """What a tree of nodes has counted towards its target, and how quickly."""
 
+from resolver.cache.prefixes import OTHERS
 from resolver.server.family import Family, report_from
 from resolver.server.target import ELSEWHERE, WINDOW_S, Pace, summed
 from resolver.storage import Figures, day_of
@@ -56,3 +57,11 @@ def test_a_resolution_counts_where_it_was_answered():
     state.store.tally(TODAY, {"88.901.1": counted, "88.902.1": Figures(2, 2, 0, 0, 2, 2)})
     wuhan.heard("recursive", report_from(recursive.report({}, NOW)), 0.0, NOW)
     assert list(wuhan.rows()) == [("recursive", TODAY, "88.901.1", 6, 5, 0, 0)]
+
+
+def test_what_is_not_found_counts_under_the_prefix_that_lives_there():
+    state = node_state("works", "enterprise", site("works", 1), homes=["88.901.1"])
+    assert state.prefixes.known("88.901.1/nothing") != OTHERS
+    state.adopt("88.901.2", lives_here=True)
+    assert state.prefixes.known("88.901.2/nothing") != OTHERS
+    assert state.prefixes.known("88.901.3/nothing") == OTHERS
