@@ -1,8 +1,8 @@
 """What doors tell the access log: which of the requests they have answered.
 
 Rules: one request of ``every`` is told, by counting; of a batch that was answered from octets it
-costs one comparison whether any of it is to be told, and only that one is looked into. What is
-turned away unread (malformed, too busy, too much of one client) is not told.
+costs one comparison whether any of it is to be told, and only that one is looked into, or over TCP
+one near it. What is turned away unread (malformed, too busy, too much of one client) is not told.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,11 @@ from resolver.telemetry.access import Asked
 from resolver.wire.answer import Client
 from resolver.wire.bodies import ResolveRequest
 from resolver.wire.message import Message, decode_request
+from resolver.wire.stream import frame_end
 
 READY: Final = "ready"
+FAR: Final = 16
+"""Requests; see ``AccessLog.stream``."""
 
 
 class AccessLog:
@@ -52,6 +55,18 @@ class AccessLog:
         except WireError:
             return  # only what was understood before has a ready answer
         self._tell(request, ResponseCode.SUCCESS, transport, host, READY, seconds)
+
+    def stream(self, octets: bytes, at: int, count: int, host: str, seconds: float) -> None:
+        """Tell of the ``count`` requests over TCP that begin at ``at`` and had ready answers. Where
+        one begins is found only from the one before; so instead of one far on, one is told that
+        is not so far."""
+        told = -1
+        for chosen in self.chosen(count):
+            for _ in range((chosen - told - 1) % FAR):
+                at = frame_end(octets, at)
+            end = frame_end(octets, at)
+            self.message(octets[at:end], "tcp", host, seconds)
+            told, at = chosen, end
 
     def identifier(self, identifier: str, host: str, seconds: float) -> None:
         """Tell of a request over HTTP for all values, that had a ready answer."""

@@ -16,7 +16,6 @@ from typing import Final, cast
 from weakref import WeakSet
 
 from resolver.model.codes import OpCode
-from resolver.transport.access import AccessLog
 from resolver.transport.admission import client_of
 from resolver.transport.door import Service
 from resolver.transport.elsewhere import TCP, Elsewhere, adopt, is_for_the_first
@@ -271,10 +270,10 @@ class Connection(asyncio.Protocol):
                     self._replies.append(replies)
                     self._waiting += len(replies)
                     self._asked += len(replies)
-                    seconds = time.perf_counter() - started
-                    ready.sent(len(replies), seconds)
+                    ready.sent(len(replies), seconds := time.perf_counter() - started)
                     if ready.access is not None:
-                        self._tell(ready.access, octets, begin, len(replies), seconds)
+                        host = self._client.host
+                        ready.access.stream(octets, begin, len(replies), host, seconds)
             end = frame_end(octets, at)
             if not end:
                 return at
@@ -284,15 +283,6 @@ class Connection(asyncio.Protocol):
                 self._receive(octets[at:end])
                 at = end
         return len(octets)
-
-    def _tell(self, access: AccessLog, octets: bytes, at: int, count: int, seconds: float) -> None:
-        """Tell the access log of the ``count`` requests from ``at`` on."""
-        place = 0
-        for chosen in access.chosen(count):
-            while place < chosen:
-                at, place = frame_end(octets, at), place + 1
-            request = octets[at : frame_end(octets, at)]
-            access.message(request, "tcp", self._client.host, seconds)
 
     @property
     def _is_leaving(self) -> bool:
