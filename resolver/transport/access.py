@@ -5,7 +5,7 @@ costs one comparison whether any of it is to be told, and only that one is looke
 one near it. What is turned away unread (malformed, too busy, too much of one client) is not told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final
 
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
@@ -56,12 +56,12 @@ class AccessLog:
             return  # only what was understood before has a ready answer
         self._tell(request, ResponseCode.SUCCESS, transport, host, READY, seconds)
 
-    def stream(self, octets: bytes, at: int, count: int, host: str, seconds: float) -> None:
-        """Tell of the ``count`` requests over TCP that begin at ``at`` and had ready answers. Where
-        one begins is found only from the one before; so instead of one far on, one is told that
-        is not so far."""
+    def stream(self, octets: bytes, at: int, replies: Sized, host: str, seconds: float) -> None:
+        """Tell of the requests over TCP that begin at ``at`` and had these ready answers. Where one
+        begins is found only from the one before; so instead of one far on, one is told that is
+        not so far."""
         told = -1
-        for chosen in self.chosen(count):
+        for chosen in self.chosen(len(replies)):
             for _ in range((chosen - told - 1) % FAR):
                 at = frame_end(octets, at)
             end = frame_end(octets, at)

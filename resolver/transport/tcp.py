@@ -272,8 +272,7 @@ class Connection(asyncio.Protocol):
                     self._asked += len(replies)
                     ready.sent(len(replies), seconds := time.perf_counter() - started)
                     if ready.access is not None:
-                        host = self._client.host
-                        ready.access.stream(octets, begin, len(replies), host, seconds)
+                        ready.access.stream(octets, begin, replies, self._client.host, seconds)
             end = frame_end(octets, at)
             if not end:
                 return at
