@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
     "down": ("resolver.cli.network:down", "Stop the network."),
     "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),
+    "console": ("resolver.cli.network:console", "Say where the console is."),
+    "top": ("resolver.cli.top:top", "Watch rates, latency and CPU of the nodes."),
     "resolve": ("resolver.cli.resolve:resolve", "Resolve an identifier."),
     "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
     "register": ("resolver.cli.register:register", "Register identifiers, one or very many."),
@@ -42,8 +44,7 @@ COMMANDS: Final = {
     "keys": ("resolver.cli.keys:keys", "Make keys for administrators."),
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
-    "bench": ("resolver.cli.bench:bench", "Load tests."),
-    "target": ("resolver.cli.target:target", "Show how far it is to two billion resolutions."),
+    "fault": ("resolver.cli.fault:fault", "Let things go wrong, for rehearsals."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }
