@@ -30,7 +30,10 @@ COMMANDS: Final = {
     "up": ("resolver.cli.network:up", "Start a network."),
     "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
     "down": ("resolver.cli.network:down", "Stop the network."),
+    "monitor": ("resolver.cli.monitor:monitor", "Watch the network with Prometheus."),
     "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),
+    "console": ("resolver.cli.network:console", "Say where the console is."),
+    "top": ("resolver.cli.top:top", "Watch rates, latency and CPU of the nodes."),
     "resolve": ("resolver.cli.resolve:resolve", "Resolve an identifier."),
     "id": ("resolver.cli.identifiers:identifiers", "Explain an identifier of any scheme."),
     "register": ("resolver.cli.register:register", "Register identifiers, one or very many."),
@@ -44,6 +47,7 @@ COMMANDS: Final = {
     "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
     "bench": ("resolver.cli.bench:bench", "Load a network and judge what comes back."),
     "target": ("resolver.cli.target:target", "Show how far it is to two billion resolutions."),
+    "fault": ("resolver.cli.fault:fault", "Let things go wrong, for rehearsals."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }

@@ -72,8 +72,8 @@ def _document(
     left = max(0, goal - requests)
     remaining = 0.0 if not left else left / rate if rate else None
     return {
-        "wuhan_target_goal": goal,
-        "wuhan_target_resolutions": requests,
+        "wuhan_target_resolutions": goal,
+        "wuhan_target_requests": requests,
         "wuhan_target_successes": sum(each["successes"] for each in found),
         "wuhan_target_remaining_seconds": None if remaining is None else round(remaining, 1),
         "reached_at": _moment(unix_now, remaining),
@@ -109,7 +109,7 @@ def _moment(unix_now: float, remaining: float | None) -> str | None:
 
 
 def _show(document: dict[str, Any]) -> None:
-    requests, goal = document["wuhan_target_resolutions"], document["wuhan_target_goal"]
+    requests, goal = document["wuhan_target_requests"], document["wuhan_target_resolutions"]
     rate, remaining = document["rate"], document["wuhan_target_remaining_seconds"]
     click.echo(
         f"  {requests:,} of {goal:,} resolutions ({requests / goal:.4%}),"

@@ -8,10 +8,14 @@ fit into ``MAX_GATHERED`` is left out, and the node's log says how much.
 
 import asyncio
 import logging
+import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 from resolver.telemetry.access import Asked, Head, encode, encode_head
+from resolver.topology.plan import HostPlan, NodeSpec
+from resolver.transport.access import AccessLog
 
 INTERVAL_S: Final = 1.0
 MAX_GATHERED: Final = 50_000
@@ -103,3 +107,19 @@ class AccessFile:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def access_log(plan: HostPlan, spec: NodeSpec, running: AsyncExitStack) -> AccessLog | None:
+    """The access log of a process of a node, closed by ``running``; None if it has none."""
+    wanted = plan.topology.log.access
+    if wanted.form == "off":
+        return None
+    file = AccessFile(
+        plan.data.access_log(spec.name, plan.worker, wanted.form),
+        wanted.form,
+        Head(spec.name, wanted.every),
+        size=wanted.size,
+        keep=wanted.keep,
+    )
+    running.push_async_callback(file.close)
+    return AccessLog(wanted.every, time.time, file.keep)

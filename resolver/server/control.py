@@ -8,8 +8,9 @@
     prefix.apply [application]    somebody wants one
     prefix.approve [prefix]
     prefix.reject [prefix, reason]
+    log.level [level]             from now on, in all processes of the node; what it was before
 
-and what ``resolver.server.caches`` does.
+and what ``resolver.server.caches`` and ``resolver.server.faults`` do.
 
 Rules: who calls has proved that they belong to the network, and may do all of it. Parameters are
 checked here; a refusal is a text that says what is wrong.
@@ -53,6 +54,7 @@ class NodeControl:
         """
         self.name: Final = state.name
         self.secret: Final = secret
+        self.private: Final = frozenset({"fault.add", "fault.list", "fault.clear"})
         self._state: Final = state
         self._family: Final = family
         self._clock: Final = clock

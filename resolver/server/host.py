@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,12 @@ from typing import Any, Final
 import uvloop
 
 from resolver.cache import BudgetCache, EntryTable, Lifetimes, RecordCache, Route, RouteCache
+from resolver.model.address import format_address
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
-from resolver.server.access import AccessFile
+from resolver.server.access import access_log
 from resolver.server.caches import CacheControl, Caches
 from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
@@ -26,29 +27,40 @@ from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
+from resolver.server.faults import METHODS, FaultControl, Faults
+from resolver.server.figures import FsyncWatch, StatesOf, caches_of, figures_of
 from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.live_figures import FigureControl
+from resolver.server.logs import set_level
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
+from resolver.server.pulse import Pulse
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
-from resolver.server.service import NodeService, caches_of
+from resolver.server.scrape import NetworkScrape, ProcessScrape, Scrape
+from resolver.server.service import NodeService
 from resolver.storage import NodeStore, open_store
-from resolver.telemetry.access import Head
 from resolver.telemetry.counters import Counters
-from resolver.topology.plan import HostPlan, NodeSpec, Topology
-from resolver.transport.access import AccessLog
+from resolver.topology.plan import HostPlan, NodeSpec, Topology, process_name
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
-from resolver.transport.http import HttpDoor, serve_http
+from resolver.transport.http import Extend, HttpDoor, serve_http
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
 
+TOP_LEVEL: Final = "top-level"
+"""The role of the node that also tells of the whole network."""
+
 _log: Final = logging.getLogger(__name__)
 
 
-def run_host(plan: HostPlan) -> int:
+Pages = Callable[[HostPlan, NodeSpec, bytes], Extend | None]
+"""What a node, of a plan and with the network's secret, shows over HTTP besides its own pages."""
+
+
+def run_host(plan: HostPlan, pages: Pages | None = None) -> int:
     """Run the nodes of ``plan`` until SIGTERM or SIGINT, then drain them; the exit status.
 
     Calls ``plan.ready(name)`` for each node once its doors are open.
@@ -56,22 +68,25 @@ def run_host(plan: HostPlan) -> int:
     Raises:
         StoreError, ConfigError: a node cannot start; the text says which and why.
     """
-    uvloop.run(_run(plan))
+    uvloop.run(_run(plan, pages))
     return 0
 
 
-async def _run(plan: HostPlan) -> None:
+async def _run(plan: HostPlan, pages: Pages | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    key = load_or_make_key(plan.data.network_key)
+    shared = _Shared(load_or_make_key(plan.data.network_key), pages, {})
     async with AsyncExitStack() as running:
+        pulse = Pulse(process_name(plan.topology.node(plan.names[0]).process, plan.worker))
+        running.callback(pulse.close)
+        process = ProcessScrape(pulse)
         for name in plan.names:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, key, running)
+            await _start_node(plan, spec, shared, process, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -79,29 +94,60 @@ async def _run(plan: HostPlan) -> None:
 
 
 async def _start_node(
-    plan: HostPlan, spec: NodeSpec, key: NetworkKey, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    shared: "_Shared",
+    process: ProcessScrape,
+    running: AsyncExitStack,
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
+    key = shared.key
     store = open_store("lmdb", plan.data.node_store(spec.name))
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
     state = _state(spec, plan.topology, store, key)
-    upstream = Upstream(prefer=spec.limits.transports, counters=state.counters)
+    upstream = Upstream(
+        prefer=spec.limits.transports, counters=state.counters, names=_names(plan.topology)
+    )
     state.nearness = upstream.expected_s
     running.push_async_callback(upstream.close)
     clock = SystemClock()
     topology = plan.topology
     children = tuple(node.name for node in topology.nodes if topology.told_by(node) == spec)
     family = Family(state, children, spec.control.heartbeat_s)
-    muster = _muster(plan, spec, state)
+    store.watch(FsyncWatch(state.counters.fsyncs))
+    states = StatesOf(state, upstream, family, clock)
+    muster = _muster(plan, spec, state, states, process.pulse)
     running.callback(muster.close)
+    tells_of_all = spec.role == TOP_LEVEL
+    figures = figures_of(
+        state,
+        muster,
+        clock,
+        process.pulse.name,
+        _prefixes(plan.topology),
+        plan.data.root,
+        family if tells_of_all else None,
+    )
+    process.add(figures, muster.other_processes)
+    network = None
+    if tells_of_all:
+        network = NetworkScrape(process, spec.process, plan.topology, clock)
+        running.push_async_callback(network.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
+    faults = Faults(clock, plan.data.faults(spec.name), plan.worker)
+    faults.wake()
     control = NodeControl(
         state,
         family,
         key.control_secret(),
         clock,
-        CacheControl(caches, muster, crew.call, spec.name).methods,
+        {
+            **CacheControl(caches, muster, crew.call, spec.name).methods,
+            **FaultControl(faults, crew.call, spec.name).methods,
+            **FigureControl(muster, family, faults, shared.figures).methods,
+            "log.level": partial(_set_level, crew),
+        },
     )
     if spec.cache.snapshot:
         path = plan.data.cache_snapshot(spec.name, plan.worker)
@@ -114,19 +160,24 @@ async def _start_node(
         key,
         control,
         family,
-        muster,
         Admission(
             rate=spec.admission.rate,
             burst=spec.admission.burst,
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
-        _access_log(plan, spec, running),
+        access_log(plan, spec, running),
+        Scrape(figures, process, network),
+        plan.topology.log.slow_s,
+        faults,
     )
     running.push_async_callback(service.close)
-    doors = await _open_doors(plan, spec, service, running)
+    extend = shared.pages and shared.pages(plan, spec, key.control_secret())
+    doors = await _open_doors(plan, spec, service, running, extend)
+    running.callback(faults.close)
     if plan.worker:
-        running.callback(FirstProcess(plan.links[0]).serve(caches.call))
+        call = partial(_carry_out, caches, faults)
+        running.callback(FirstProcess(plan.links[0]).serve(call))
         return
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
@@ -141,21 +192,36 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+    states.reporter = reporter
 
 
-def _access_log(plan: HostPlan, spec: NodeSpec, running: AsyncExitStack) -> AccessLog | None:
-    log = spec.log
-    if log.access == "off":
-        return None
-    file = AccessFile(
-        plan.data.access_log(spec.name, plan.worker, log.access),
-        log.access,
-        Head(spec.name, log.every),
-        size=log.size,
-        keep=log.keep,
-    )
-    running.push_async_callback(file.close)
-    return AccessLog(log.every, time.time, file.keep)
+async def _set_level(crew: "_Crew", peer: str, params: list[Any]) -> str:
+    """Log what is of a level or worse, in all processes of a node; what it was before."""
+    (level,) = params if len(params) == 1 else (None,)
+    before = set_level(level)
+    await crew.call("level", params)
+    _log.warning("%s has set the level of what is logged from %s to %s", peer, before, level)
+    return before
+
+
+def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
+    """What the first process asks of another one."""
+    if method == "level":
+        return set_level(*params)
+    return (faults if method in METHODS else caches).call(method, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the nodes of a process have in common.
+
+    Attributes:
+        figures: of all of them, by name.
+    """
+
+    key: NetworkKey
+    pages: Pages | None
+    figures: dict[str, FigureControl]
 
 
 @dataclass(slots=True)
@@ -178,7 +244,11 @@ class _Doors:
 
 
 async def _open_doors(
-    plan: HostPlan, spec: NodeSpec, service: NodeService, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    service: NodeService,
+    running: AsyncExitStack,
+    extend: Extend | None,
 ) -> _Doors:
     sockets, sessions = plan.sockets[spec.name], HttpSessions()
     elsewhere = FirstProcess(plan.links[0]) if plan.worker else None
@@ -199,6 +269,7 @@ async def _open_doors(
                 tls=tls,
                 sessions=sessions,
                 elsewhere=elsewhere,
+                extend=extend,
             )
         )
         running.push_async_callback(http[-1].close)
@@ -215,16 +286,34 @@ async def _open_doors(
     )
 
 
-def _muster(plan: HostPlan, spec: NodeSpec, state: NodeState) -> Muster:
+def _muster(
+    plan: HostPlan, spec: NodeSpec, state: NodeState, states: StatesOf, pulse: Pulse
+) -> Muster:
+    caches = partial(caches_of, state)
     if spec.workers == 1:
-        return Muster(state.counters, partial(caches_of, state), None, list)
+        return Muster(state.counters, caches, None, list, states)
     own = plan.data.counters(spec.name, plan.worker)
     others = [
         plan.data.counters(spec.name, worker)
         for worker in range(spec.workers)
         if worker != plan.worker
     ]
-    return Muster(state.counters, partial(caches_of, state), own, lambda: others)
+    process = (pulse.name, pulse.states)
+    return Muster(state.counters, caches, own, lambda: others, states, process)
+
+
+def _names(topology: Topology) -> dict[str, str]:
+    """What the nodes are called, by their addresses."""
+    return {
+        format_address(node.advertise, port): node.name
+        for node in topology.nodes
+        for port in (node.port, node.http_port)
+    }
+
+
+def _prefixes(topology: Topology) -> frozenset[str]:
+    """Those that somebody was made to hold (folded)."""
+    return frozenset(fold(prefix) for node in topology.nodes for prefix in node.homes)
 
 
 def _keep_on_a_core(worker: int) -> None:

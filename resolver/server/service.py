@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from resolver.cache import CacheStatistics
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.node.administer import logging_in
 from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
+from resolver.node.forward import FAILURES
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
@@ -21,18 +21,20 @@ from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
 from resolver.server.driver import Asking, Driver
 from resolver.server.family import Family
-from resolver.server.muster import Muster
+from resolver.server.faults import Faults
+from resolver.server.figures import PROOFS, alone, count_proof, figures_of
 from resolver.server.notes import Notes
+from resolver.server.rehearsal import Rehearsal
+from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
-from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.transport.access import AccessLog
 from resolver.transport.admission import Admission, client_of
 from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
-from resolver.wire.answer import Answer, Client
+from resolver.wire.answer import Answer, Client, Hop
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -53,16 +55,19 @@ class NodeService:
         signer: Signer | None = None,
         control: Control | None = None,
         family: Family | None = None,
-        muster: Muster | None = None,
         admission: Admission | None = None,
         access: AccessLog | None = None,
+        scrape: Scrape | None = None,
+        slow_s: float = 1.0,
+        faults: Faults | None = None,
     ) -> None:
         """
         Args:
             admission: how much clients may ask.
-            muster: what the node's other processes have counted.
-            control: what the control plane may do here.
-            family: who reports here over it.
+            slow_s: a resolution that takes longer is logged.
+            scrape: what the pages of metrics are made of; else of this node alone.
+            faults: what goes wrong here, for rehearsals.
+            control, family: what the control plane may do here, and who reports over it.
             access: who is told of every request; None if nobody wants to know.
         """
         self.control: Final = control
@@ -76,22 +81,41 @@ class NodeService:
         self._counters: Final = node.state.counters
         self.clock: Final = clock
         self._endpoint: Final = Endpoint(node, signer)
-        self._driver: Final = Driver(
-            upstream, Writer(node.state.store, clock.unix, self._counters), clock, self._counters
-        )
+        self._writer: Final = Writer(node.state.store, clock.unix, self._counters)
+        self._driver: Final = Driver(upstream, self._writer, clock, self._counters)
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state, access)
         self._http_ready: Final = _http_ready(node.state, clock, access)
-        self._muster: Final = muster or Muster(
-            self._counters, partial(caches_of, node.state), None, list
-        )
-        self._registry: Final = registry_of(_sources(node.state, self._muster))
+        self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
+        self._slow_s: Final = slow_s
+        self._resolutions: Final = Notes(self.name, logging.WARNING)
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
+        self._faults: Final = faults or Faults(clock)
+        self._faults.changed = self._faults_changed
+        self._rehearsal: Final = Rehearsal(
+            self._faults,
+            self._endpoint,
+            partial(self.receive, spared=True),
+            partial(self.ask, spared=True),
+            self._refused,
+            clock.unix,
+        )
+        self._faults_changed()
 
-    def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
-        """The reply messages for one request message; awaitable when upstreams are to be asked."""
+    def receive(
+        self, octets: bytes, client: Client, *, spared: bool = False
+    ) -> list[bytes] | Awaitable[list[bytes]]:
+        """The reply messages for one request message; awaitable when upstreams are to be asked.
+
+        Args:
+            spared: whatever faults there are, this request meets none.
+        """
         started = time.perf_counter()
+        if self._faults.rules and not spared:
+            fate = self._rehearsal.of_message(octets, client)
+            if fate is not None:
+                return fate
         handled = self._endpoint.receive(octets, client, self.clock.now(), self.clock.unix())
         if isinstance(handled, Waiting):
             known = self._known_already(handled.request, handled.pending, client)
@@ -110,7 +134,7 @@ class NodeService:
             return handled.messages
         self.count(handled.request, handled.answer, client, started, "local")
         ready = self._ready.get(client.transport)
-        if ready is not None and handled.answer.ready:
+        if ready is not None and handled.answer.ready and not self._faults.rules:
             (reply,) = handled.messages
             ready.learn(octets, handled.request, handled.answer, reply, self.clock.now())
         return handled.messages
@@ -121,7 +145,12 @@ class NodeService:
 
     def http_ready(self) -> HttpReady | None:
         """See ``Service``."""
-        return self._http_ready
+        return None if self._faults.rules else self._http_ready
+
+    @property
+    def is_stopped(self) -> bool:
+        """See ``Service``."""
+        return self._faults.is_stopped
 
     def keeps(self, answer: Answer) -> int:
         """See ``Service``."""
@@ -130,9 +159,15 @@ class NodeService:
             ttl = answer.body.values.lifetime(self.clock.unix())
         return min(ttl or 0, int(self._state.records.ttl_cap_s))
 
-    def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
-        """The answer to a request that came as HTTP."""
+    def ask(
+        self, request: Message, client: Client, *, spared: bool = False
+    ) -> Answer | Awaitable[Answer]:
+        """The answer to a request that came as HTTP; ``spared`` as in ``receive``."""
         started = time.perf_counter()
+        if self._faults.rules and not spared:
+            fate = self._rehearsal.of_request(request, client)
+            if fate is not None:
+                return fate
         outcome = self._endpoint.ask(request, client, self.clock.now(), self.clock.unix())
         if isinstance(outcome, Pending):
             known = self._known_already(request, outcome, client)
@@ -173,9 +208,9 @@ class NodeService:
         """The prefixes whose identifiers live here."""
         return sorted(self._state.homes)
 
-    def metrics(self) -> bytes:
-        """The node's metrics in Prometheus' text format."""
-        return render(self._registry)
+    def metrics(self, scope: str = "node") -> bytes | Awaitable[bytes] | None:
+        """See ``Service``."""
+        return self._scrape.page(scope)
 
     def health(self) -> dict[str, object]:
         """Who this is, that it answers, and who reports to it."""
@@ -194,6 +229,19 @@ class NodeService:
         """Finish what is under way, and write down the figures."""
         await self._driver.close()
         await self._tally.close()
+
+    def _faults_changed(self) -> None:
+        """Where there are faults every request is looked at, so there are no ready answers."""
+        self._writer.delay_s = self._faults.disk_s
+        shut = bool(self._faults.rules)
+        if shut:
+            for ready in self._ready.values():
+                ready.forget()
+        if self._http_ready is not None:
+            self._http_ready.shut(shut=shut)
+
+    def _refused(self, request: Message, answer: Answer, client: Client) -> None:
+        self.count(request, answer, client, time.perf_counter(), "local")
 
     def _known_already(self, request: Message, pending: Pending, client: Client) -> Answer | None:
         """The answer that is given at once, though others would have to be asked for a better one:
@@ -240,8 +288,35 @@ class NodeService:
             self._access.request(request, answer.code, client, path, seconds)
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
             self._tally.count(request.body.handle, answer.code, forwarded=path == "forwarded")
-        if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
+        elif request.op_code in PROOFS:
+            count_proof(self._counters, request, answer)
+        if path == "forwarded" and request.op_code == OpCode.RESOLVE:
+            self._tell_of(request, answer, seconds)
+        elif answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
+
+    def _tell_of(self, request: Message, answer: Answer, seconds: float) -> None:
+        """Log a resolution that failed, or took long, with the path that it took."""
+        failed = answer.code in FAILURES
+        if not failed and seconds < self._slow_s:
+            return
+        assert isinstance(request.body, ResolveRequest)
+        handle, kind = request.body.handle, "failed" if failed else "slow"
+        said = answer.body.message if isinstance(answer.body, ErrorAnswer) else None
+        self._resolutions.note(
+            f"{kind} after {seconds:.3f} s: {handle}{f': {said}' if said else ''}"
+            f"{path_of(answer.hops)}",
+            self.clock.now(),
+            kind=kind,
+            handle=handle,
+            code=int(answer.code),
+            seconds=round(seconds, 6),
+            path=[
+                {"node": hop.node, "address": hop.address, "transport": hop.transport,
+                 "question": hop.question, "kind": hop.kind, "seconds": round(hop.seconds, 6)}
+                for hop in answer.hops
+            ],
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -272,6 +347,15 @@ class _Waiter(Generic[T]):
         self.service.count(self.request, answer, self.client, self.started, "forwarded")
         if not self.future.done():  # it is if who asked has left
             self.future.set_result(self.encode(answer, self.service.clock.unix()))
+
+
+def path_of(hops: Sequence[Hop]) -> str:
+    """Who was asked, what came of it, and how long that took."""
+    return "".join(
+        f"; {hop.node or hop.address} ({hop.transport}) {hop.question}: {hop.kind}"
+        f" {hop.seconds * 1000:.1f} ms"
+        for hop in hops
+    )
 
 
 def _as_it_is(answer: Answer, _: int) -> Answer:
@@ -314,25 +398,3 @@ def _http_ready(state: NodeState, clock: Clock, access: AccessLog | None) -> Htt
         counters=state.counters,
     )
     return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix, access=access)
-
-
-def caches_of(state: NodeState) -> dict[str, CacheStatistics]:
-    """What is in the caches of a node, by class."""
-    return {
-        "route": state.routes.statistics(),
-        "leaf": state.records.statistics(),
-        "negative": state.records.negative_statistics(),
-        "own": state.own.statistics(),
-        "http": state.bodies.statistics(),
-    }
-
-
-def _sources(state: NodeState, muster: Muster) -> Sources:
-    return Sources(
-        node=state.name,
-        role=state.role,
-        counters=muster.counters,
-        caches=muster.caches,
-        records=state.store.count,
-        store_bytes=state.store.size_bytes,
-    )

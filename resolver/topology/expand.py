@@ -13,6 +13,7 @@ from resolver.topology.load import Loaded
 from resolver.topology.nearest import did_you_mean
 from resolver.topology.plan import (
     SUPERVISOR,
+    AccessSpec,
     AdmissionSpec,
     CacheSpec,
     ControlSpec,
@@ -28,14 +29,13 @@ from resolver.topology.schema import (
     AdmissionModel,
     CacheModel,
     LimitsModel,
-    LogModel,
     NetworkModel,
     NodeModel,
     QuotasModel,
     SecondaryModel,
 )
 
-M = TypeVar("M", AdmissionModel, CacheModel, LimitsModel, LogModel, QuotasModel)
+M = TypeVar("M", AdmissionModel, CacheModel, LimitsModel, QuotasModel)
 
 _PARENT_ROLES: Final = {
     "top-level": ("root",),
@@ -90,7 +90,6 @@ def expand(loaded: Loaded) -> Topology:
                 plain_passwords=network.plain_passwords,
                 quotas=_quotas(_merged(file.quotas, node.quotas)),
                 admission=_admission(_merged(file.admission, node.admission)),
-                log=_log(_merged(file.log, node.log)),
                 control=ControlSpec(file.control.heartbeat, file.control.propagation_delay),
                 workers=_workers(node, network),
                 pin=network.pin,
@@ -101,7 +100,11 @@ def expand(loaded: Loaded) -> Topology:
         troubles.append(f"{loaded.source}: network: tls_certificate and tls_key belong together")
     if troubles:
         raise ConfigError("\n".join(troubles))
-    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key)
+    access = AccessSpec(
+        file.log.access, file.log.access_every, file.log.access_size, file.log.access_keep
+    )
+    log = LogSpec(file.log.format, file.log.level, file.log.slow, access)
+    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key, log)
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:
@@ -173,10 +176,6 @@ def _moved(port: int, base_port: int) -> int:
 
 def _admission(model: AdmissionModel) -> AdmissionSpec:
     return AdmissionSpec(model.rate, model.burst, model.misses, model.confirm)
-
-
-def _log(model: LogModel) -> LogSpec:
-    return LogSpec(model.access, model.every, model.size, model.keep)
 
 
 def _quotas(model: QuotasModel) -> QuotaSpec:

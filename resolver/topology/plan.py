@@ -66,17 +66,17 @@ class AdmissionSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LogSpec:
-    """What a node writes down of the requests it answers.
+class AccessSpec:
+    """What nodes write down of the requests they answer.
 
     Attributes:
-        access: ``off``, or the form of the log.
+        form: ``off``, or that of the log.
         every: one of so many requests is written down.
         size: bytes of one file.
         keep: files that are kept besides the latest.
     """
 
-    access: str = "off"
+    form: str = "off"
     every: int = 1
     size: int = 64 * MIB
     keep: int = 4
@@ -128,9 +128,18 @@ class NodeSpec:
     quotas: QuotaSpec = field(default_factory=QuotaSpec)
     admission: AdmissionSpec = field(default_factory=AdmissionSpec)
     control: ControlSpec = field(default_factory=ControlSpec)
-    log: LogSpec = field(default_factory=LogSpec)
     workers: int = 1
     pin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpec:
+    """What is logged, and how; a resolution that takes ``slow_s`` seconds is told of."""
+
+    form: str = "pretty"
+    level: str = "info"
+    slow_s: float = 1.0
+    access: AccessSpec = field(default_factory=AccessSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,7 @@ class Topology:
     nodes: tuple[NodeSpec, ...]
     tls_certificate: str = ""
     tls_key: str = ""
+    log: LogSpec = field(default_factory=LogSpec)
 
     def node(self, name: str) -> NodeSpec:
         """The node called ``name``.
@@ -194,6 +204,11 @@ class Topology:
         )
 
 
+def process_name(process: str, worker: int) -> str:
+    """What one of several processes that run the same is called."""
+    return f"{process}-{worker + 1}" if worker else process
+
+
 @dataclass(frozen=True, slots=True)
 class DataPaths:
     """Where a network keeps its files; nothing is written outside ``root``."""
@@ -204,6 +219,11 @@ class DataPaths:
     def state(self) -> Path:
         """What runs here."""
         return self.root / "state.json"
+
+    @property
+    def targets(self) -> Path:
+        """Where Prometheus finds the nodes (its file-based service discovery)."""
+        return self.root / "targets.json"
 
     @property
     def lock(self) -> Path:
@@ -222,6 +242,14 @@ class DataPaths:
     def counters(self, name: str, worker: int) -> Path:
         """What one of several processes of a node has counted."""
         return self.root / "nodes" / name / f"worker-{worker}.counters"
+
+    def faults(self, name: str) -> Path:
+        """The faults in force at a node."""
+        return self.root / "nodes" / name / "faults.json"
+
+    def all_faults(self) -> list[Path]:
+        """Those of all nodes."""
+        return list((self.root / "nodes").glob("*/faults.json"))
 
     def cache_snapshot(self, name: str, worker: int) -> Path:
         """What a process of a node had cached when it ended."""

@@ -190,15 +190,6 @@ class QuotasModel(_Section):
     prefixes: StrictInt = Field(0, ge=0, description="prefixes below the node (code 605)")
 
 
-class LogModel(_Section):
-    """What nodes write down of their requests; `wuhan bench replay` asks the same again."""
-
-    access: Literal["off", "jsonl", "msgpack"] = Field("off", description="form of the access log")
-    every: StrictInt = Field(1, ge=1, description="one of so many requests is written down")
-    size: Size = Field(64 << 20, ge=1 << 10, description="of one file; then the next one begins")
-    keep: StrictInt = Field(4, ge=0, le=1000, description="files kept besides the latest")
-
-
 class ControlModel(_Section):
     """The control plane: what a node tells its parent."""
 
@@ -277,7 +268,6 @@ class NodeModel(_Section):
     limits: LimitsModel | None = Field(None, description="what differs from the network's")
     quotas: QuotasModel | None = Field(None, description="what differs from the network's")
     admission: AdmissionModel | None = Field(None, description="what differs from the network's")
-    log: LogModel | None = Field(None, description="what differs from the network's")
 
 
 class SecondaryModel(_Section):
@@ -322,6 +312,28 @@ class SecondaryModel(_Section):
                     f"{key}: {self.own_count} ports from {first} on go beyond {MAX_PORT}"
                 )
         return self
+
+
+class LogModel(_Section):
+    """What the nodes log."""
+
+    format: Literal["pretty", "json"] = Field(
+        "pretty", description="lines for people, or lines of JSON for programs"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is logged; `wuhan logs --level` changes it at run time"
+    )
+    slow: Duration = Field(
+        1.0, description="a resolution that takes longer is told with its path; 0 tells of all"
+    )
+    access: Literal["off", "jsonl", "msgpack"] = Field(
+        "off", description="form of the access logs, which `wuhan bench replay` asks again"
+    )
+    access_every: StrictInt = Field(1, ge=1, description="one of so many requests is in them")
+    access_size: Size = Field(
+        64 << 20, ge=1 << 10, description="of one file; then the next one begins"
+    )
+    access_keep: StrictInt = Field(4, ge=0, le=1000, description="files kept besides the latest")
 
 
 class NetworkFile(_Section):

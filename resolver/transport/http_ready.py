@@ -51,6 +51,7 @@ class HttpReady:
 
     Attributes:
         at_hand: the records they are made of.
+        is_open: whether answers are learnt at all.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class HttpReady:
         """
         self.access: Final = access
         self.at_hand: Final = at_hand
+        self.is_open = True
         self._clock: Final = now
         self._unix_clock: Final = unix_now
         self._bodies: Final[BudgetCache[_Body]] = bodies
@@ -124,7 +126,7 @@ class HttpReady:
             headers: all that it went out with, in their order.
         """
         age = _MAX_AGE.fullmatch(headers.get("Cache-Control", ""))
-        if age is None:
+        if age is None or not self.is_open:
             return
         head, middle, tail = _pieces(headers)
         if (head, tail) != (self._head, self._tail):
@@ -135,6 +137,12 @@ class HttpReady:
         if size <= MAX_OCTETS:
             body = _Body(table, key, entry, int(age[1]) if is_own else _VARIES, middle, content)
             self._bodies.put(path, body, size=size, expires_at=_FOR_EVER)
+
+    def shut(self, *, shut: bool) -> None:
+        """Forget all answers and learn none any more; or begin to learn again."""
+        self.is_open = not shut
+        if shut:
+            self._bodies.clear()
 
     def made_of(self, answer: Answer) -> Kept | None:
         """What an answer to a request for all public values was made of, if it may be repeated to

@@ -214,6 +214,15 @@ class Ready:
         cached, self._uncounted = self._uncounted, 0
         self._counters.ready(self._transport, replies, cached, seconds)
 
+    def streamed(
+        self, octets: bytes, at: int, replies: Sequence[bytes], host: str, seconds: float
+    ) -> None:
+        """Count the replies to the requests that stand in ``octets`` from ``at`` on, and tell of
+        them who wants to know."""
+        self.sent(len(replies), seconds)
+        if self.access is not None:
+            self.access.stream(octets, at, replies, host, seconds)
+
     def learn(
         self, octets: bytes, request: Message, answer: Answer, reply: bytes, now: float
     ) -> None:

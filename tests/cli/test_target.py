@@ -27,7 +27,7 @@ def told(**more: Any) -> dict[str, Any]:
 
 def test_the_time_left_follows_from_the_rate():
     found = _document([told(rate=2.0), told()], {"88.901": "optics", "88.902": "chips"}, 1000, NOW)
-    assert (found["wuhan_target_resolutions"], found["wuhan_target_successes"]) == (600, 580)
+    assert (found["wuhan_target_requests"], found["wuhan_target_successes"]) == (600, 580)
     assert found["wuhan_target_remaining_seconds"] == 200.0
     assert found["reached_at"] == "2023-11-14T14:16:40Z"
     assert found["secondaries"] == [
@@ -69,9 +69,9 @@ def test_resolutions_count_once_and_over_restarts(tmp_path: Path):
             assert wuhan("resolve", "88.901.1/000001", data=data).returncode == 0
         assert wuhan("resolve", "88.901.1/nothing", data=data).returncode == 2
     with network(data, "--config", "minimal"):
-        until(lambda: counted()["wuhan_target_resolutions"] >= 4)
+        until(lambda: counted()["wuhan_target_requests"] >= 4)
         found = counted()
-        assert (found["wuhan_target_resolutions"], found["wuhan_target_successes"]) == (4, 3)
+        assert (found["wuhan_target_requests"], found["wuhan_target_successes"]) == (4, 3)
         assert found["secondaries"][0]["node"] == "optics"
         assert found["secondaries"][0]["resolutions"] == 4
         shown = wuhan("target", data=data)
