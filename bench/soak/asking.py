@@ -38,6 +38,9 @@ PAUSE_S: Final = 0.5
 ATTEMPTS: Final = 120
 """In a row without an answer in between, ``PAUSE_S`` apart, after which the node is given up."""
 
+FIRST_ATTEMPTS: Final = 6
+"""The same, of a node that has never answered."""
+
 MAX_EXAMPLES: Final = 20
 _RECEIVED: Final = 1 << 18
 _RENEWED_S: Final = 3600
@@ -238,6 +241,7 @@ class Asking:
         self._open: Final[dict[int, _Connection]] = {}
         self._retry_at = 0.0
         self._silent_attempts = 0
+        self._patience = FIRST_ATTEMPTS
         self.incidents: Final[Counter[str]] = Counter()
         self._expiration = 0
 
@@ -276,7 +280,7 @@ class Asking:
                 self._poll.modify(connection.sock, select.EPOLLIN)
             if events & ~select.EPOLLOUT:
                 for flight in connection.receive(time.monotonic()):
-                    self._silent_attempts = 0
+                    self._silent_attempts, self._patience = 0, ATTEMPTS
                     flight.workload.give_back(flight.number, flight.block)
                     if not flight.is_first:
                         done = flight.number, flight.requests, flight.failures, flight.examples
@@ -360,7 +364,7 @@ class Asking:
         self.incidents[reason] += 1
         self._silent_attempts += 1
         self._retry_at = time.monotonic() + PAUSE_S
-        if self._silent_attempts > ATTEMPTS:
+        if self._silent_attempts >= self._patience:
             host, port = self._address
             raise UpstreamError(
                 f"{host}:{port} does not answer ({reason}); what was counted is kept, go on with"

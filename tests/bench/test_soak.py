@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.soak import report
+from bench.soak import asking, report
 from bench.soak.asking import Asking, Done
 from bench.soak.blocks import Block, Workload
 from bench.soak.checkpoint import Checkpoint, Progress, Session, Work
 from bench.soak.run import Outcome
-from resolver.model.errors import ConfigError
+from resolver.model.errors import ConfigError, UpstreamError
 from resolver.model.value import HandleValue
 from resolver.node.node import Node
 from resolver.server.clock import SystemClock
@@ -63,17 +63,17 @@ async def asked(
     workload = Workload(RECORDS, block=work.block)
     progress.sessions.append(Session(0.0, 0.0))
     begin = Workload(RECORDS, block=10) if first else None
-    asking = Asking(address, workload, progress.turns(work), connections=3, first=begin)
+    client = Asking(address, workload, progress.turns(work), connections=3, first=begin)
 
     def ask() -> None:
         try:
-            while asking.step(5.0, progress.count):
+            while client.step(5.0, progress.count):
                 pass
         finally:
-            asking.close()
+            client.close()
 
     await asyncio.to_thread(ask)
-    return asking.incidents
+    return client.incidents
 
 
 def test_requests_and_answers_of_a_block_belong_together():
@@ -220,6 +220,16 @@ async def test_an_answer_nobody_asked_for_ends_the_connection():
         server.close()
     assert incidents == {"the node sends an answer that no request under way has the id of": 2}
     assert (progress.requests, progress.successes) == (300, 300)
+
+
+async def test_a_node_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(asking, "PAUSE_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = nobody.getsockname()
+    progress = Progress()
+    with pytest.raises(UpstreamError, match="does not answer .*refused.*the same command"):
+        await asked(address, WORK, progress)
+    assert progress.requests == 0
 
 
 def some_progress() -> Progress:
