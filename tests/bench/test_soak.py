@@ -227,7 +227,7 @@ async def test_a_node_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch)
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         address = nobody.getsockname()
     progress = Progress()
-    with pytest.raises(UpstreamError, match="does not answer .*refused.*the same command"):
+    with pytest.raises(UpstreamError, match=r"does not answer .*refused.*the same command"):
         await asked(address, WORK, progress)
     assert progress.requests == 0
 
