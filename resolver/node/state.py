@@ -159,6 +159,8 @@ class NodeState:
     def _settle(self, homes: frozenset[str]) -> None:
         self.homes = homes
         self._home_octets = frozenset(map(encode_text, homes))
+        for prefix in homes:  # what is not found there counts there from the first time on
+            self.prefixes.number(f"{prefix}/")
 
     def _moved(self, homes: frozenset[str]) -> None:
         self._settle(homes)

@@ -3,6 +3,7 @@
     heartbeat [report]            a child lives, and what it has counted (``Report``)
     routes [rows]                 the prefixes below a child, which it delegates or hosts
     children []                   who reports here, and when they last did
+    target []                     how many resolutions the tree has made so far (``target``)
     prefix.list []                the prefixes below this node and the applications for more
     prefix.apply [application]    somebody wants one
     prefix.approve [prefix]
@@ -28,6 +29,8 @@ from resolver.registry.applications import application_from
 from resolver.server.clock import Clock
 from resolver.server.family import Family, report_from, routes_from
 from resolver.server.notes import Notes
+from resolver.server.target import summed
+from resolver.storage import day_of
 
 Method = Callable[[str, list[Any]], Any | Awaitable[Any]]
 
@@ -60,6 +63,7 @@ class NodeControl:
             "heartbeat": self._heartbeat,
             "routes": self._routes,
             "children": self._children,
+            "target": self._target,
             "prefix.list": self._list,
             "prefix.apply": self._apply,
             "prefix.approve": self._approve,
@@ -92,6 +96,14 @@ class NodeControl:
 
     def _children(self, peer: str, params: list[Any]) -> list[dict[str, Any]]:
         return [asdict(child) for child in self._family.children(self._clock.now())]
+
+    def _target(self, peer: str, params: list[Any]) -> Awaitable[dict[str, Any]]:
+        now, day = self._clock.now(), day_of(self._clock.unix())
+        return asyncio.to_thread(self._counted, now, day)
+
+    def _counted(self, now: float, day: int) -> dict[str, Any]:
+        zones = tuple(self._state.delegates)
+        return summed(self._family.rows(), zones, day, self._family.pace.rate(now))
 
     def _list(self, peer: str, params: list[Any]) -> Awaitable[list[dict[str, Any]]]:
         return asyncio.to_thread(self._rows)

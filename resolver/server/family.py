@@ -4,6 +4,10 @@ Rules: a child that has been silent for three heartbeats is down. What it counte
 store, by node, day and prefix, so that the figures of a whole tree add up at its top; the same row
 comes again as long as it grows, and the latest counts. Figures that came in are written down every
 few seconds, together.
+
+A resolution counts once, where it was answered: where the identifiers live, or at a recursive node
+that had the answer already. What a recursive node asked others for counts there; what a node only
+referred to another counts nothing.
 """
 
 import asyncio
@@ -17,6 +21,7 @@ from resolver.model.errors import RefusedError
 from resolver.model.handle import fold
 from resolver.node.state import NodeState
 from resolver.registry.applications import PrefixRow, prefixes
+from resolver.server.target import Pace, Row
 from resolver.storage import Figures, day_of
 
 MAX_CHILDREN: Final = 2000
@@ -25,9 +30,6 @@ MISSED_HEARTBEATS: Final = 3
 
 _FIGURES: Final = "figures-below"
 _ROUTES: Final = "routes-below"
-
-Row = tuple[str, int, str, int, int, int, int]
-"""Node, day, prefix, and its ``Figures``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,14 @@ class Family:
         expected: names of the children it should have.
         heartbeat_s: seconds between two reports of a child.
         changed: set when the node's own prefixes have changed.
+        pace: how quickly the figures from below grow.
     """
 
     state: NodeState
     expected: tuple[str, ...]
     heartbeat_s: float
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    pace: Pace = field(default_factory=Pace)
     _heard: dict[str, tuple[Report, float]] = field(default_factory=dict)
     _unsaved: dict[str, bytes] = field(default_factory=dict)
 
@@ -90,6 +94,7 @@ class Family:
         self._heard[name] = (report, now)
         for row in report.rows:
             self._unsaved[_key(row)] = msgpack.packb(row[3:])
+        self.pace.heard(report.rows, now)
 
     def children(self, now: float) -> list[Child]:
         """All children, those that never reported too."""
@@ -145,11 +150,15 @@ class Family:
         return totals
 
     def rows(self, since: int = 0) -> Iterator[Row]:
-        """All figures from the day ``since`` on: of the prefixes that live here, and what came
-        from below. (Who only refers to another node counts nothing of what it is asked for.)"""
+        """All figures from the day ``since`` on: this node's own, and what came from below."""
         state = self.state
         for day, prefix, own in state.store.figures(since):
-            if prefix in state.homes:
+            if state.always_recurse:
+                requests = own.requests - own.forwarded
+                successes = own.successes - own.forwarded_successes
+                if requests:
+                    yield state.name, day, prefix, requests, successes, 0, 0
+            elif prefix in state.homes:
                 numbers = (own.requests, own.successes, own.created, own.deleted)
                 yield (state.name, day, prefix, *numbers)
         stored = state.store.documents(_FIGURES, f"{since:08d}") | self._unsaved

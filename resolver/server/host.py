@@ -19,6 +19,7 @@ from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.resolution import Limits
+from resolver.server.access import access_log
 from resolver.server.caches import CacheControl, Caches
 from resolver.server.certificate import certificate_files
 from resolver.server.clock import SystemClock
@@ -111,7 +112,8 @@ async def _start_node(
     state.nearness = upstream.expected_s
     running.push_async_callback(upstream.close)
     clock = SystemClock()
-    children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
+    topology = plan.topology
+    children = tuple(node.name for node in topology.nodes if topology.told_by(node) == spec)
     family = Family(state, children, spec.control.heartbeat_s)
     store.watch(FsyncWatch(state.counters.fsyncs))
     states = StatesOf(state, upstream, family, clock)
@@ -164,6 +166,7 @@ async def _start_node(
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
+        access_log(plan, spec, running),
         Scrape(figures, process, network),
         plan.topology.log.slow_s,
         faults,
@@ -179,7 +182,7 @@ async def _start_node(
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
         running.callback(crew.others.close)
-    parent = None if spec.parent is None else plan.topology.node(spec.parent)
+    parent = topology.told_by(spec)
     reporter = Reporter(
         family,
         parent,

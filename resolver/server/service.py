@@ -28,6 +28,7 @@ from resolver.server.rehearsal import Rehearsal
 from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
+from resolver.transport.access import AccessLog
 from resolver.transport.admission import Admission, client_of
 from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
@@ -55,6 +56,7 @@ class NodeService:
         control: Control | None = None,
         family: Family | None = None,
         admission: Admission | None = None,
+        access: AccessLog | None = None,
         scrape: Scrape | None = None,
         slow_s: float = 1.0,
         faults: Faults | None = None,
@@ -65,11 +67,12 @@ class NodeService:
             slow_s: a resolution that takes longer is logged.
             scrape: what the pages of metrics are made of; else of this node alone.
             faults: what goes wrong here, for rehearsals.
-            control: what the control plane may do here.
-            family: who reports here over it.
+            control, family: what the control plane may do here, and who reports over it.
+            access: who is told of every request; None if nobody wants to know.
         """
         self.control: Final = control
         self.admission: Final = admission or Admission()
+        self._access: Final = access
         self._signer: Final = signer
         self._family: Final = family
         self.name: Final = node.state.name
@@ -81,8 +84,8 @@ class NodeService:
         self._writer: Final = Writer(node.state.store, clock.unix, self._counters)
         self._driver: Final = Driver(upstream, self._writer, clock, self._counters)
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
-        self._ready: Final = _ready_answers(node.state)
-        self._http_ready: Final = _http_ready(node.state, clock)
+        self._ready: Final = _ready_answers(node.state, access)
+        self._http_ready: Final = _http_ready(node.state, clock, access)
         self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
         self._slow_s: Final = slow_s
         self._resolutions: Final = Notes(self.name, logging.WARNING)
@@ -279,15 +282,16 @@ class NodeService:
         self, request: Message, answer: Answer, client: Client, started: float, path: str
     ) -> None:
         """Count an answered request; ``started`` as ``time.perf_counter`` says."""
-        self._counters.request(
-            request.op_code, client.transport, answer.code, path, time.perf_counter() - started
-        )
+        seconds = time.perf_counter() - started
+        self._counters.request(request.op_code, client.transport, answer.code, path, seconds)
+        if self._access is not None:
+            self._access.request(request, answer.code, client, path, seconds)
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
-            self._tally.count(request.body.handle, answer.code)
+            self._tally.count(request.body.handle, answer.code, forwarded=path == "forwarded")
         elif request.op_code in PROOFS:
             count_proof(self._counters, request, answer)
         if path == "forwarded" and request.op_code == OpCode.RESOLVE:
-            self._tell_of(request, answer, time.perf_counter() - started)
+            self._tell_of(request, answer, seconds)
         elif answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
 
@@ -363,7 +367,7 @@ def _forget(_: Answer) -> None:
     """Nobody waits."""
 
 
-def _ready_answers(state: NodeState) -> dict[str, Ready]:
+def _ready_answers(state: NodeState, access: AccessLog | None) -> dict[str, Ready]:
     """By transport; none where every request has to be counted by who asks."""
     if state.max_daily_requests:
         return {}
@@ -376,12 +380,13 @@ def _ready_answers(state: NodeState) -> dict[str, Ready]:
             prefixes=state.prefixes,
             counters=state.counters,
             transport=transport,
+            access=access,
         )
         for transport in ("udp", "tcp")
     }
 
 
-def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
+def _http_ready(state: NodeState, clock: Clock, access: AccessLog | None) -> HttpReady | None:
     """The same for HTTP."""
     if state.max_daily_requests:
         return None
@@ -393,4 +398,4 @@ def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
         prefixes=state.prefixes,
         counters=state.counters,
     )
-    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix)
+    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix, access=access)

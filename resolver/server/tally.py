@@ -34,17 +34,21 @@ class Tally:
         self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def count(self, handle: str, code: int) -> None:
-        """Count one resolution of ``handle`` that was answered with ``code``."""
+    def count(self, handle: str, code: int, *, forwarded: bool = False) -> None:
+        """Count one resolution of ``handle`` that was answered with ``code``, after others were
+        asked or not."""
         found = code == ResponseCode.SUCCESS
         number = self._prefixes.number(handle) if found else self._prefixes.known(handle)
         count = self._counts.get(number)
         if count is None:
-            count = self._counts[number] = [0, 0]
+            count = self._counts[number] = [0, 0, 0, 0]
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._due)
         count[0] += 1
         count[1] += found
+        if forwarded:
+            count[2] += 1
+            count[3] += found
 
     async def close(self) -> None:
         """Write down what was counted."""
@@ -64,18 +68,22 @@ class Tally:
     async def _write(self) -> None:
         counts, self._counts = self._counts, {}
         for number, answered in self._prefixes.take_answered():
-            count = counts.setdefault(number, [0, 0])
+            count = counts.setdefault(number, [0, 0, 0, 0])
             count[0] += answered
             count[1] += answered
         names = self._prefixes.names
-        figures = {names[number]: Figures(*count) for number, count in counts.items()}
+        figures = {
+            names[number]: Figures(
+                requests, successes, forwarded=forwarded, forwarded_successes=found
+            )
+            for number, (requests, successes, forwarded, found) in counts.items()
+        }
         if not figures:
             return
         try:
             await asyncio.to_thread(self._ledger.tally, day_of(self._unix_now()), figures)
         except StoreError as error:
             _log.warning("the figures of some seconds could not be written down: %s", error)
-            for number, (requests, successes) in counts.items():
-                count = self._counts.setdefault(number, [0, 0])
-                count[0] += requests
-                count[1] += successes
+            for number, more in counts.items():
+                known = self._counts.get(number, (0, 0, 0, 0))
+                self._counts[number] = [a + b for a, b in zip(known, more, strict=True)]

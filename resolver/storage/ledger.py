@@ -8,7 +8,7 @@ again after a restart, by kind and key; what is in them is their owner's busines
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final, Protocol
 
 import msgpack
@@ -52,13 +52,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one prefix: resolutions asked for here and those that succeeded, records made and
-    deleted."""
+    """Of one prefix.
+
+    Attributes:
+        requests, successes: resolutions asked for here, and those that succeeded.
+        created, deleted: records.
+        forwarded, forwarded_successes: of the resolutions, those for which others were asked.
+    """
 
     requests: int = 0
     successes: int = 0
     created: int = 0
     deleted: int = 0
+    forwarded: int = 0
+    forwarded_successes: int = 0
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(
@@ -66,6 +73,8 @@ class Figures:
             self.successes + other.successes,
             self.created + other.created,
             self.deleted + other.deleted,
+            self.forwarded + other.forwarded,
+            self.forwarded_successes + other.forwarded_successes,
         )
 
 
@@ -133,12 +142,11 @@ def unpack_entry(number: int, stored: bytes) -> Entry:
 
 def pack_figures(figures: Figures) -> bytes:
     """Figures as they are stored."""
-    fields = (figures.requests, figures.successes, figures.created, figures.deleted)
-    return bytes(msgpack.packb(fields))
+    return bytes(msgpack.packb(astuple(figures)))
 
 
 def unpack_figures(stored: bytes) -> Figures:
-    """What ``pack_figures`` made."""
+    """What ``pack_figures`` made, or an earlier one with fewer fields."""
     return Figures(*_unpacked(stored))
 
 

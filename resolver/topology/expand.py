@@ -13,6 +13,7 @@ from resolver.topology.load import Loaded
 from resolver.topology.nearest import did_you_mean
 from resolver.topology.plan import (
     SUPERVISOR,
+    AccessSpec,
     AdmissionSpec,
     CacheSpec,
     ControlSpec,
@@ -99,7 +100,10 @@ def expand(loaded: Loaded) -> Topology:
         troubles.append(f"{loaded.source}: network: tls_certificate and tls_key belong together")
     if troubles:
         raise ConfigError("\n".join(troubles))
-    log = LogSpec(file.log.format, file.log.level, file.log.slow)
+    access = AccessSpec(
+        file.log.access, file.log.access_every, file.log.access_size, file.log.access_keep
+    )
+    log = LogSpec(file.log.format, file.log.level, file.log.slow, access)
     return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key, log)
 
 

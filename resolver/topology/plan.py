@@ -66,6 +66,23 @@ class AdmissionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessSpec:
+    """What nodes write down of the requests they answer.
+
+    Attributes:
+        form: ``off``, or that of the log.
+        every: one of so many requests is written down.
+        size: bytes of one file.
+        keep: files that are kept besides the latest.
+    """
+
+    form: str = "off"
+    every: int = 1
+    size: int = 64 * MIB
+    keep: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class ControlSpec:
     """How a node reports to its parent (seconds)."""
 
@@ -122,6 +139,7 @@ class LogSpec:
     form: str = "pretty"
     level: str = "info"
     slow_s: float = 1.0
+    access: AccessSpec = field(default_factory=AccessSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +171,15 @@ class Topology:
 
         near = did_you_mean(name, (node.name for node in self.nodes))
         raise ConfigError(f"the network {self.name} has no node {name!r}{near}")
+
+    def told_by(self, spec: NodeSpec) -> NodeSpec | None:
+        """Whom a node reports to: its parent; a recursive node, which has none, the first
+        top-level node. None if that is nobody."""
+        if spec.parent is not None:
+            return self.node(spec.parent)
+        if spec.role != "recursive":
+            return None
+        return next((node for node in self.nodes if node.role == "top-level"), None)
 
     def processes(self) -> dict[str, tuple[NodeSpec, ...]]:
         """The nodes by the process they share, in order."""
@@ -227,6 +254,10 @@ class DataPaths:
     def cache_snapshot(self, name: str, worker: int) -> Path:
         """What a process of a node had cached when it ended."""
         return self.root / "nodes" / name / f"cache-{worker}.snapshot"
+
+    def access_log(self, name: str, worker: int, form: str) -> Path:
+        """What a process of a node was asked."""
+        return self.root / "nodes" / name / f"access-{worker}.{form}"
 
     def all_counters(self) -> list[Path]:
         """Those of all processes of all nodes."""

@@ -326,6 +326,14 @@ class LogModel(_Section):
     slow: Duration = Field(
         1.0, description="a resolution that takes longer is told with its path; 0 tells of all"
     )
+    access: Literal["off", "jsonl", "msgpack"] = Field(
+        "off", description="form of the access logs, which `wuhan bench replay` asks again"
+    )
+    access_every: StrictInt = Field(1, ge=1, description="one of so many requests is in them")
+    access_size: Size = Field(
+        64 << 20, ge=1 << 10, description="of one file; then the next one begins"
+    )
+    access_keep: StrictInt = Field(4, ge=0, le=1000, description="files kept besides the latest")
 
 
 class NetworkFile(_Section):

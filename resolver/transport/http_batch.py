@@ -98,7 +98,7 @@ class Batches:
             ConnectionResetError: the client has gone away.
         """
         handles = batch.handles[start : start + PART]
-        items = self._at_hand(handles, batch, format_)
+        items = self._at_hand(handles, batch, format_, request)
         if None in items:
             await self._ask(handles, items, batch, format_, request)
         return cast(list[bytes], items)
@@ -132,7 +132,11 @@ class Batches:
             items[number] = format_.item(handles[number], await answer)
 
     def _at_hand(
-        self, handles: Sequence[bytes], batch: Batch, format_: BatchFormat
+        self,
+        handles: Sequence[bytes],
+        batch: Batch,
+        format_: BatchFormat,
+        request: web.Request,
     ) -> list[bytes | None]:
         """The items of those handles whose values are at hand; None for the others."""
         ready = self._service.http_ready()
@@ -143,7 +147,13 @@ class Batches:
         items = format_.found(handles, values)
         found = len(items) - items.count(None)
         if found:
-            ready.sent(found, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            ready.sent(found, seconds)
+            if ready.access is not None:
+                answered = [n for n, octets in enumerate(values) if octets is not None]
+                for place in ready.access.chosen(found):
+                    identifier = decode_text(handles[answered[place]])
+                    ready.access.identifier(identifier, request.remote or "", seconds)
         return items
 
     def _answer(self, handle: bytes, batch: Batch, client: Client) -> Answer | Awaitable[Answer]:

@@ -23,12 +23,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import HttpVersion11, web
 
+from resolver.transport.access import AccessLog
 from resolver.transport.at_hand import Kept
 from resolver.transport.http_identity import CERTIFICATE
 from resolver.transport.http_ready import HttpReady
+from resolver.wire.cursor import decode_text
 
 MADE_OF: Final = web.ResponseKey("made_of", Kept)
 """What a response was made of that may be given again to whomever asks for the same path."""
@@ -46,7 +49,8 @@ UNSEEN_S: Final = 1800.0
 """After so long one request goes to aiohttp, which closes what has been silent for an hour."""
 
 _START: Final = b"GET "
-_HOT: Final = b"GET /api/handles/"
+_PATH: Final = b"/api/handles/"
+_HOT: Final = _START + _PATH
 _END: Final = b"\r\n\r\n"
 _OTHER_HEADERS: Final = (
     "Authorization",
@@ -76,9 +80,9 @@ class HotRoute:
         self._seen_once: Final[set[int]] = set()
         """Hashes of looks that have been seen once, lately: most of those are never seen again."""
 
-    def repeat(self, octets: bytes) -> tuple[list[bytes], int]:
-        """The answers to the requests at the front of ``octets``, as far as they are known, and
-        where the first begins that is not."""
+    def repeat(self, octets: bytes, transport: Any = None) -> tuple[list[bytes], int]:
+        """The answers to the requests at the front of ``octets``, which came over ``transport``, as
+        far as they are known, and where the first begins that is not."""
         started = time.perf_counter()
         looks, ready = self._looks, self._ready
         ready.begin()
@@ -96,15 +100,28 @@ class HotRoute:
             size += len(answer)
             at = end
         if answers:
-            ready.sent(len(answers), time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            ready.sent(len(answers), seconds)
+            if ready.access is not None:
+                chosen = ready.access.chosen(len(answers))
+                if chosen:
+                    paths = [line.split(b" ", 2)[1] for line in _lines(octets[:at])]
+                    for place in chosen:
+                        self._tell(ready.access, paths[place], transport, seconds)
         return answers, at
+
+    def _tell(self, access: AccessLog, path: bytes, transport: Any, seconds: float) -> None:
+        """Tell the access log of a GET that had a ready answer."""
+        name = None if transport is None else transport.get_extra_info("peername")
+        identifier = unquote_to_bytes(path.removeprefix(_PATH))
+        access.identifier(decode_text(identifier), name[0] if name else "", seconds)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The handler of the low-level server."""
         path = _plain_path(request)
         if path is None:
             return await self._behind(request)
-        response = self._repeated(path) or await self._behind(request)
+        response = self._repeated(path, request.transport) or await self._behind(request)
         try:
             await response.prepare(request)
             await response.write_eof()
@@ -121,13 +138,16 @@ class HotRoute:
             self.learn(connection.answered(), path)
         return response
 
-    def _repeated(self, path: bytes) -> web.StreamResponse | None:
+    def _repeated(self, path: bytes, transport: Any) -> web.StreamResponse | None:
         started = time.perf_counter()
         self._ready.begin()
         octets = self._ready.answer(path)
         if octets is None:
             return None
-        self._ready.sent(1, time.perf_counter() - started)
+        seconds, access = time.perf_counter() - started, self._ready.access
+        self._ready.sent(1, seconds)
+        if access is not None and access.chosen(1):
+            self._tell(access, path, transport, seconds)
         return _Repeated(octets)
 
     def learn(self, request: bytes, path: bytes) -> None:
@@ -173,7 +193,7 @@ class HotConnection(asyncio.Protocol):
         if not self._asked and self._may_write:
             now = time.monotonic()
             if now < self._unseen_until:
-                answers, at = self._route.repeat(data)
+                answers, at = self._route.repeat(data, self._transport)
                 if answers:
                     self._transport.write(b"".join(answers))
                 if at == len(data):
@@ -260,6 +280,11 @@ def _plain_path(request: web.BaseRequest) -> bytes | None:
     if any(name in headers for name in _OTHER_HEADERS):
         return None
     return path.encode()
+
+
+def _lines(octets: bytes) -> list[bytes]:
+    """The requests that stand one behind the other, without bodies."""
+    return octets.split(_END)[:-1]
 
 
 def _is_alone(octets: bytes) -> bool:

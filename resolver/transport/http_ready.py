@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from resolver.cache.budget import BudgetCache
 from resolver.cache.entries import TICK_S, EntryTable
+from resolver.transport.access import AccessLog
 from resolver.transport.at_hand import AtHand, Kept
 from resolver.transport.ready import READY_S
 from resolver.wire.answer import Answer
@@ -60,12 +61,15 @@ class HttpReady:
         *,
         now: Callable[[], float],
         unix_now: Callable[[], int],
+        access: AccessLog | None = None,
     ) -> None:
         """
         Args:
             bodies: where the answers are kept, nothing else.
             now, unix_now: the node's clock.
+            access: who is told what was answered; None if nobody wants to know.
         """
+        self.access: Final = access
         self.at_hand: Final = at_hand
         self.is_open = True
         self._clock: Final = now

@@ -41,6 +41,7 @@ from resolver.cache.entries import (
 from resolver.cache.prefixes import PrefixNumbers
 from resolver.model.codes import ResponseCode
 from resolver.telemetry.counters import Counters
+from resolver.transport.access import AccessLog
 from resolver.transport.shapes import (
     HANDLE_AT,
     LEAST,
@@ -87,6 +88,7 @@ class Ready:
         prefixes: PrefixNumbers,
         counters: Counters,
         transport: str,
+        access: AccessLog | None = None,
     ) -> None:
         """
         Args:
@@ -97,7 +99,9 @@ class Ready:
             prefixes: where answers are counted by prefix.
             counters: where they are counted.
             transport: ``udp`` or ``tcp``.
+            access: whom the doors tell what was answered; None if nobody wants to know.
         """
+        self.access: Final = access
         self._tables: Final = (cached, own)
         self._record: Final = record
         self._refresh: Final = refresh
@@ -209,6 +213,15 @@ class Ready:
         been taken in."""
         cached, self._uncounted = self._uncounted, 0
         self._counters.ready(self._transport, replies, cached, seconds)
+
+    def streamed(
+        self, octets: bytes, at: int, replies: Sequence[bytes], host: str, seconds: float
+    ) -> None:
+        """Count the replies to the requests that stand in ``octets`` from ``at`` on, and tell of
+        them who wants to know."""
+        self.sent(len(replies), seconds)
+        if self.access is not None:
+            self.access.stream(octets, at, replies, host, seconds)
 
     def learn(
         self, octets: bytes, request: Message, answer: Answer, reply: bytes, now: float

@@ -113,10 +113,8 @@ class Connection(asyncio.Protocol):
         self._client = Client("tcp", "", 0)
         self._heard_at = time.monotonic()
         self._begun_at: float | None = None
-        self._is_new = True
+        self._is_new = self._writable = self._reading = True
         self._ending = False
-        self._writable = True
-        self._reading = True
         self._aborting: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
         self._leaving: bytes | None = None
@@ -266,13 +264,14 @@ class Connection(asyncio.Protocol):
         ready, elsewhere = self._ready, self._door.elsewhere
         while not self._is_leaving:
             if ready is not None and octets[at + 20 : at + 24] == _RESOLVE:
-                started = time.perf_counter()
+                started, begin = time.perf_counter(), at
                 replies, at = ready.stream(octets, at, time.monotonic(), int(time.time()))
                 if replies:
                     self._replies.append(replies)
                     self._waiting += len(replies)
                     self._asked += len(replies)
-                    ready.sent(len(replies), time.perf_counter() - started)
+                    seconds = time.perf_counter() - started
+                    ready.streamed(octets, begin, replies, self._client.host, seconds)
             end = frame_end(octets, at)
             if not end:
                 return at

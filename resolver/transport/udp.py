@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resolver.model.errors import WireError
+from resolver.transport.access import AccessLog
 from resolver.transport.admission import AMPLIFICATION, client_of
 from resolver.transport.batches import BATCH, STARTS, Address, Datagrams, datagrams
 from resolver.transport.door import Service
@@ -118,13 +119,32 @@ class UdpDoor:
                 replies, missed = ready.datagrams(octets, sizes, SLOTS, now, unix_now)
                 if replies:
                     self._reply(replies, missed, now)
-                    ready.sent(len(replies), time.perf_counter() - started)
+                    seconds = time.perf_counter() - started
+                    ready.sent(len(replies), seconds)
+                    if ready.access is not None:
+                        self._tell(ready.access, octets, missed, seconds)
             for number in missed:
                 if number not in refused:
                     at = STARTS[number]
                     self._queue(octets[at : at + sizes[number]], through.sender(number), now)
             if count < BATCH:
                 return
+
+    def _tell(
+        self, access: AccessLog, octets: bytes, missed: Sequence[int], seconds: float
+    ) -> None:
+        """Tell the access log of what was answered of a batch."""
+        sizes = self._through.sizes
+        chosen = access.chosen(len(sizes) - len(missed))
+        if not chosen:
+            return
+        passed = set(missed)
+        answered = [number for number in range(len(sizes)) if number not in passed]
+        for place in chosen:
+            number = answered[place]
+            at = STARTS[number]
+            host = self._through.sender(number)[0]
+            access.message(octets[at : at + sizes[number]], "udp", host, seconds)
 
     def _reply(self, replies: list[bytes], missed: Sequence[int], now: float) -> None:
         """Send the replies to a batch but for those that were missed."""

@@ -100,3 +100,15 @@ async def test_made_up_prefixes_are_not_told_apart(monkeypatch: pytest.MonkeyPat
         "88.1": Figures(1, 1),
         OTHERS_NAME: Figures(3, 3),
     }
+
+
+async def test_what_others_were_asked_for_is_told_apart():
+    store = MemoryStore()
+    counting = Tally(store, PrefixNumbers(), lambda: NOW)
+    counting.count("88.901.1/a", FOUND, forwarded=True)
+    counting.count("88.901.1/b", MISSING, forwarded=True)
+    counting.count("88.901.1/a", FOUND)
+    await counting.close()
+    assert figures(store) == {
+        "88.901.1": Figures(3, 2, forwarded=2, forwarded_successes=1),
+    }
