@@ -21,7 +21,7 @@ from typing import Any, Final
 import gevent
 from locust.env import Environment
 from locust.exception import LocustError
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import WorkerRunner
 from locust.stats import StatsEntry, bucket_response_time
 
 from bench.histogram import counted, middle
@@ -107,6 +107,7 @@ class Feed:
 
     def _start(self, environment: Environment, **_: object) -> None:
         self.started = time.perf_counter()
+        self._write({"t": time.time(), "start": True, "series": []})
 
     def _stop(self, environment: Environment, **_: object) -> None:
         self.empty()
@@ -174,7 +175,7 @@ class Feed:
         if isinstance(self.environment.runner, WorkerRunner):
             if figures["series"]:
                 self._unsent.append(figures)
-        elif self._path and not isinstance(self.environment.runner, MasterRunner):
+        else:
             self._append(figures)
 
     def _report(self, client_id: str, data: dict[str, Any], **_: object) -> None:
