@@ -3,7 +3,6 @@
 Its keys are stable. Latencies are milliseconds, CPU microseconds for an answer, ratios percent.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -178,9 +177,10 @@ def figures(tally: Tally, seconds: float) -> dict[str, Any]:
 
 def _slice(part: Slice, roles: Mapping[str, str]) -> dict[str, Any]:
     total = part.total()
-    cpu: Counter[str] = Counter()
+    cpu: dict[str, float] = {}
     for process, seconds in part.cpu.items():
-        cpu[roles.get(process, process)] += seconds
+        role = roles.get(process, process)
+        cpu[role] = cpu.get(role, 0.0) + seconds
     return {
         "start": round(part.start, 3),
         "seconds": round(part.seconds, 3),

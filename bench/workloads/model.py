@@ -7,6 +7,7 @@ platforms are clients of the resolution network, not nodes of it.
 Rule: whatever is wrong with a file is a ConfigError that names file, key and reason, one line each.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator
@@ -138,20 +139,23 @@ def load_workload(source: str) -> Workload:
     path = FOLDER / f"{source}.toml"
     if not path.is_file():
         path = Path(source)
-        if path.suffix != ".toml" and os.sep not in source:
+        if path.suffix not in (".toml", ".json") and os.sep not in source:
             known = workload_names()
             raise ConfigError(
                 f"there is no workload {source!r}{did_you_mean(source, known)}; "
                 f"known are {', '.join(known)}, or name a TOML file"
             )
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content: dict[str, Any] = (
+            json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        )
     except OSError as error:
         raise ConfigError(f"{source}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(f"{source}: {error}") from None
     try:
-        return Workload.model_validate({**content, "name": path.stem})
+        return Workload.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise ConfigError("\n".join(_explained(error, source))) from None
 

@@ -1,8 +1,8 @@
 """The ``wuhan`` command: what there is, and how a command that fails ends.
 
-Exit status: 0 done, 1 usage or configuration, 2 not found, 3 network or server failure, 130
-interrupted. A failure is one sentence on stderr that says what is wrong and what to do; ``--debug``
-adds the traceback.
+Exit status: 0 done, 1 usage or configuration, 2 not found, 3 network or server failure, 4 threshold
+missed, 130 interrupted. A failure is one sentence on stderr that says what is wrong and what to do;
+``--debug`` adds the traceback.
 
 Rule: a command's module is imported when the command is called, so that ``wuhan --help`` and
 shell completion do not wait for libraries they do not need.
@@ -10,15 +10,15 @@ shell completion do not wait for libraries they do not need.
 
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Final
 
 import click
 
 from resolver.__about__ import __version__
 from resolver.cli import output
+from resolver.cli.lazy import LazyGroup
 from resolver.model.errors import ConfigError, IdentifierError, RefusedError, ResolverError
 
 USAGE: Final = 1
@@ -42,51 +42,11 @@ COMMANDS: Final = {
     "keys": ("resolver.cli.keys:keys", "Make keys for administrators."),
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
+    "bench": ("resolver.cli.bench:bench", "Load a network and judge what comes back."),
     "node": ("resolver.cli.node:node", "Run one node alone."),
     "config": ("resolver.cli.config:config", "Show and check configurations."),
 }
 """Commands in the order of ``--help``: where each is, and what it does in one line."""
-
-
-class LazyCommands(MutableMapping[str, click.Command]):
-    """Commands by name, imported when they are looked up."""
-
-    def __init__(self) -> None:
-        self._places: Final = {name: place for name, (place, _) in COMMANDS.items()}
-
-    def __getitem__(self, name: str) -> click.Command:
-        module, _, attribute = self._places[name].partition(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        raise TypeError("commands are added in the table COMMANDS")
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError("commands are removed in the table COMMANDS")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
-
-class LazyGroup(click.Group):
-    """A group whose help needs none of its commands."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table."""
-        return list(self.commands)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands in ``--help``."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 @dataclass
@@ -99,7 +59,7 @@ class Settings:
 @click.group(
     "wuhan",
     cls=LazyGroup,
-    commands=LazyCommands(),
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
