@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from resolver.model.errors import ConfigError
@@ -38,6 +38,8 @@ NATIVE: Final = frozenset({"udp", "tcp"})
 
 Positive = Annotated[float, Field(gt=0)]
 Natural = Annotated[int, Field(ge=1)]
+Time = Annotated[Duration, PlainSerializer(lambda seconds: f"{seconds:.3f}s", str, "json")]
+"""Seconds; in JSON as people write them, so that a workload can be read again."""
 
 
 class Table(BaseModel):
@@ -58,12 +60,12 @@ class Arrival(Table):
 
     kind: Literal["constant", "diurnal", "step", "ramp"] = "constant"
     poisson: bool = Field(True, description="Gaps are drawn from an exponential distribution.")
-    day: Duration = Field(60.0, gt=0, description="Diurnal: how long 24 hours in Wuhan take.")
+    day: Time = Field(60.0, gt=0, description="Diurnal: how long 24 hours in Wuhan take.")
     steps: tuple[Positive, ...] = Field((1.0,), min_length=1, description="Factors, in turn.")
-    each: Duration = Field(10.0, gt=0, description="How long one step lasts; the last stays.")
+    each: Time = Field(10.0, gt=0, description="How long one step lasts; the last stays.")
     start: Positive = Field(0.1, description="Ramp: the factor at the start.")
     end: Positive = Field(10.0, description="Ramp: the factor after `over`, and from then on.")
-    over: Duration = Field(60.0, gt=0)
+    over: Time = Field(60.0, gt=0)
     break_at: tuple[str, ...] = Field(
         (), description="Thresholds; the run ends when one is missed for three seconds together."
     )
@@ -103,8 +105,8 @@ class Workload(Table):
 
     name: str = ""
     title: str
-    seconds: Duration = Field(30.0, gt=0, description="How long a run takes.")
-    warm_up: Duration = Field(2.0, ge=0, description="From the start; not in the figures.")
+    seconds: Time = Field(30.0, gt=0, description="How long a run takes.")
+    warm_up: Time = Field(2.0, ge=0, description="From the start; not in the figures.")
     seed: int = 1
     thresholds: tuple[str, ...] = Field((), description="What must hold, unless others are given.")
     population: Population = Population()
