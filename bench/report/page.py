@@ -99,7 +99,7 @@ def _plots(report: Mapping[str, Any]) -> Iterable[str]:
         "right answers": [(p["start"], p["answers"] / p["seconds"]) for p in slices]
     }
     if any(part["offered"] for part in slices):
-        rates["arrivals meant"] = [(part["start"], part["offered"]) for part in slices]
+        rates["meant"] = [(part["start"], part["offered"]) for part in slices]
     yield "<h2>Rate</h2>" + over_time(rates, "a second")
     latencies = {
         key: [(p["start"], p["latency_ms"][key] or None) for p in slices]
@@ -112,7 +112,7 @@ def _plots(report: Mapping[str, Any]) -> Iterable[str]:
         f"{kind} hits": [(part["start"], hit_share(part, kind)) for part in slices]
         for kind in ("route", "leaf")
     }
-    yield "<h2>Hits of the recursive node's cache</h2>" + over_time(hits, "%")
+    yield "<h2>Hits of the recursive node's cache</h2>" + over_time(hits, "%", top=100.0)
     busiest: Counter[str] = Counter()
     for part in slices:
         busiest.update(part["cpu_processes"])

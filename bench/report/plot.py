@@ -13,7 +13,7 @@ from bench.histogram import Histogram, middle
 
 WIDTH: Final = 720
 HEIGHT: Final = 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 30, 12, 34
 _COLOURS: Final = 6
 _TICKS: Final = 5
 _NINES: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
@@ -21,8 +21,14 @@ _NINES: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 Points = Sequence[tuple[float, float | None]]
 
 
-def over_time(lines: Mapping[str, Points], unit: str, *, logarithmic: bool = False) -> str:
-    """Lines over seconds, each with its name; those without a point are left out."""
+def over_time(
+    lines: Mapping[str, Points], unit: str, *, logarithmic: bool = False, top: float = 0.0
+) -> str:
+    """Lines over seconds, each with its name; those without a point are left out.
+
+    Args:
+        top: where the upright axis ends; by default a little above the largest value.
+    """
     shown = {
         name: points for name, points in lines.items() if any(y is not None for _, y in points)
     }
@@ -31,6 +37,8 @@ def over_time(lines: Mapping[str, Points], unit: str, *, logarithmic: bool = Fal
         return "<p>no figures</p>"
     end = max(x for points in shown.values() for x, _ in points) or 1.0
     scale = _Scale.of(values, logarithmic=logarithmic)
+    if top:
+        scale = _Scale(0.0, top, logarithmic=False)
     parts = [_grid(scale, unit)]
     for tick in _steps(0.0, end):
         x = _LEFT + tick / end * (WIDTH - _LEFT - _RIGHT)

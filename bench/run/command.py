@@ -230,7 +230,8 @@ def _broken(workload: Workload, recent: deque[Slice], breaking: tuple[Threshold,
 def _broke_at(workload: Workload, part: Slice, users: int) -> str:
     factor = factor_at(workload.arrival, part.start)
     return (
-        f"broke at {part.offered:,.0f} arrivals a second ({factor:.2f} times the workload's rate, "
+        f"broke where {part.offered:,.0f} answers a second were due "
+        f"({factor:.2f} times the workload's rate, "
         f"{users} clients, after {part.start:.0f} s)"
     )
 
@@ -266,7 +267,7 @@ def _list() -> None:
     rows = []
     for name in workload_names():
         workload = load_workload(name)
-        rate = sum(client.rate * client.count for client in workload.client)
+        rate = sum(client.answers_a_second for client in workload.client)
         told = f"{rate:,.0f}/s" if rate else "closed"
         rows.append((name, str(workload.users), told, workload.title))
     output.table(("WORKLOAD", "CLIENTS", "RATE", "WHAT"), rows, right=("CLIENTS", "RATE"))

@@ -134,7 +134,7 @@ class Session:
     def _closed(self, found: Slice, start: float, seconds: float) -> Slice:
         found.start, found.seconds = start, seconds
         workload = self.plan.workload
-        rate = sum(client.rate * client.count for client in workload.client)
+        rate = sum(client.answers_a_second for client in workload.client)
         share = self.plan.users / workload.users
         found.offered = rate * share * factor_at(workload.arrival, start + seconds / 2)
         self._watch(found)

@@ -62,7 +62,7 @@ class Slice:
     Attributes:
         start, seconds: when, and how long.
         clients: name of the client application → its answers.
-        offered: arrivals a second that the workload meant for this time; 0 in a closed loop.
+        offered: answers a second that the workload meant for this time; 0 in a closed loop.
         cpu: name of a process → seconds of CPU.
         lookups: class of the recursive node's cache → (hits, misses).
     """

@@ -88,6 +88,12 @@ class ClientModel(Table):
     scope: Scope = Field("all", description="Prefixes: all, or of one industry or enterprise each.")
     batch: tuple[Natural, Natural] = Field((100, 1500), description="Identifiers of one arrival.")
 
+    @property
+    def answers_a_second(self) -> float:
+        """That all clients of this kind together mean to get, where the factor is 1."""
+        single = self.transport in NATIVE or self.transport == "http"
+        return self.rate * self.count * (1.0 if single else sum(self.batch) / 2)
+
     @model_validator(mode="after")
     def _fits(self) -> "ClientModel":
         if self.batch[0] > self.batch[1]:

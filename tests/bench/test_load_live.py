@@ -120,7 +120,7 @@ while time.monotonic() < deadline:
         assert total["num_failures"] == 0, stats["errors"]
         print(total["num_requests"])
         break
-urllib.request.urlopen(base + "/stop")
+urllib.request.urlopen(base + "/stop", b"")
 """
 
 
