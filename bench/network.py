@@ -7,7 +7,7 @@ known only through its sockets and its processes.
 
 import re
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import islice
@@ -62,11 +62,13 @@ class BenchNetwork:
             keep_on(pid, {server_core() if pid in node.pids else client_core()})
         return tuple(node.pids)
 
-    def spread(self, node: NodeState) -> tuple[int, ...]:
-        """Let every process go where the kernel likes; those of ``node``."""
-        everywhere = {server_core(), client_core()}
+    def share_out(self, node: NodeState, cores: Sequence[int]) -> tuple[int, ...]:
+        """Give each process of ``node`` one of ``cores``, and all other nodes the last; its
+        processes."""
         for pid in self.processes():
-            keep_on(pid, everywhere)
+            keep_on(pid, {cores[-1]})
+        for pid, core in zip(node.pids, cores, strict=True):
+            keep_on(pid, {core})
         return tuple(node.pids)
 
     def cache_budget(self, node: NodeState) -> int:

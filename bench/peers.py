@@ -82,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--names", type=count, default=10_000, help="different names asked for")
     parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--seconds", type=amount, default=2.0, help="of each round and server")
+    parser.add_argument("--clients", type=count, default=1, help="sockets that ask in turn")
     parser.add_argument("--handle-server", metavar="HOST:PORT", help="another one, on this machine")
     parser.add_argument("--handle", help="what to ask it for")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -153,7 +154,7 @@ def run(
         troubles: dict[str, str] = {}
         for _ in range(options.rounds):
             for contender in contenders:
-                figures, row = _round(contender, options.seconds)
+                figures, row = _round(contender, options)
                 rounds[contender.name].append(row)
                 if figures.trouble():
                     troubles[contender.name] = figures.trouble()
@@ -222,8 +223,14 @@ def _foreign(folder: Path, address: tuple[str, int], wanted: str) -> Contender:
     return Contender("other", title, address, requests, HANDLE, tuple(owners), pinned=False)
 
 
-def _round(contender: Contender, seconds: float) -> tuple[Figures, dict[str, float]]:
-    load = Load(contender.protocol, seconds=seconds, window=WINDOW, core=client_core())
+def _round(contender: Contender, options: argparse.Namespace) -> tuple[Figures, dict[str, float]]:
+    load = Load(
+        contender.protocol,
+        seconds=options.seconds,
+        window=WINDOW,
+        flows=options.clients,
+        core=client_core(),
+    )
     before = cpu_seconds(contender.pids)
     figures = run_load("udp", contender.address, contender.requests, load)
     spent = cpu_seconds(contender.pids) - before
@@ -272,6 +279,7 @@ def _report(
         "names": options.names,
         "answer_octets": octets,
         "window": WINDOW,
+        "clients": options.clients,
         "rounds": options.rounds,
         "seconds": options.seconds,
         "servers": rows,
@@ -286,9 +294,9 @@ def print_report(report: Mapping[str, Any]) -> None:
     """The report as a table."""
     print(report["machine"])
     print(
-        f"UDP, {report['window']} requests in flight, {report['names']:,} names, answers of"
-        f" {report['answer_octets']} octets; medians of {report['rounds']} rounds of"
-        f" {report['seconds']:g} s"
+        f"UDP, {report['window']} requests of {report['clients']} clients in flight,"
+        f" {report['names']:,} names, answers of {report['answer_octets']} octets; medians of"
+        f" {report['rounds']} rounds of {report['seconds']:g} s"
     )
     print(
         f"{'':34} {'CPU µs':>7} {'least–most':>12} {'ours is':>8} {'answers/s':>10} {'p99 µs':>8}"

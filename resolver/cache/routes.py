@@ -3,13 +3,15 @@
 Few, hot and decisive: an identifier is asked once in its life, its prefix all day. A route comes
 from the record ``0.NA/<prefix>`` (RFC 3651 §3.2.2): HS_SITE says who holds the identifiers,
 HS_SITE.PREFIX who holds the records of the sub-prefixes, HS_SERV and HS_SERV.PREFIX name a handle
-that says so.
+that says so. After its life a route is *stale*: kept for those who cannot ask for a fresh one (RFC
+8767), since who held the identifiers of a prefix yesterday nearly always holds them today.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from resolver.cache.budget import BudgetCache, CacheStatistics
+from resolver.cache.records import STALE_RETRY_S
 from resolver.model.handle import ancestors, fold
 from resolver.model.site import Site
 
@@ -32,6 +34,7 @@ class Route:
         exists: False when it is known that the prefix has no record.
         ttl: seconds the route lives.
         expires_at: in seconds of the caller's clock.
+        stale_until: until when it is better than none, likewise.
     """
 
     prefix: str
@@ -42,6 +45,7 @@ class Route:
     exists: bool = True
     ttl: float = float("inf")
     expires_at: float = float("inf")
+    stale_until: float = float("inf")
 
     @property
     def leads_down(self) -> bool:
@@ -65,6 +69,7 @@ class RouteCache:
         negative_ttl_s: float,
         hints: tuple[Route, ...] = (),
         policy: str = "lru",
+        stale_s: float = 0.0,
     ) -> None:
         """
         Args:
@@ -74,7 +79,9 @@ class RouteCache:
                 nowhere; 0 switches both off.
             hints: routes that never expire; the one with the empty prefix is the root.
             policy: eviction policy, see ``resolver.cache.policies``.
+            stale_s: how long after its life a route may serve while nobody can be asked.
         """
+        self._stale: Final = stale_s
         self._ttl_cap: Final = ttl_cap_s
         self._negative_ttl: Final = negative_ttl_s
         self._hints: Final = {fold(hint.prefix): hint for hint in hints}
@@ -82,12 +89,23 @@ class RouteCache:
 
     def get(self, prefix: str, now: float) -> Route | None:
         """The cached route of exactly ``prefix``; hints do not count."""
-        return self._cache.get(fold(prefix), now)
+        return self._fresh(fold(prefix), now)
+
+    def stale(self, prefix: str, now: float) -> Route | None:
+        """The cached route of exactly ``prefix`` if its life is over."""
+        route = self._cache.get(fold(prefix), now)
+        return route if route is not None and route.expires_at <= now else None
+
+    def hold(self, stale: Route, now: float) -> Route:
+        """Use a stale route for ``STALE_RETRY_S`` as if it were not, and return it so."""
+        held = replace(stale, expires_at=min(now + STALE_RETRY_S, stale.stale_until))
+        self._keep(held)
+        return held
 
     def delegation_above(self, prefix: str, now: float) -> Route | None:
         """The nearest strict ancestor of ``prefix``, the root last, whose route leads down."""
         for ancestor in (*ancestors(fold(prefix)), ""):
-            route = self._cache.get(ancestor, now)
+            route = self._fresh(ancestor, now)
             if route is None or not route.leads_down:
                 route = self._hints.get(ancestor)
             if route is not None and route.leads_down:
@@ -100,15 +118,15 @@ class RouteCache:
         kept = Route(
             fold(route.prefix), route.sites, route.delegation, route.service,
             route.delegation_service, route.exists, ttl, now + ttl,
+            now + ttl + (self._stale if route.leads_anywhere else 0.0),
         )  # fmt: skip
         if ttl > 0:
-            size = len(kept.prefix) + sum(map(_size_of, {*kept.sites, *kept.delegation}))
-            self._cache.put(kept.prefix, kept, size=size, expires_at=kept.expires_at)
+            self._keep(kept)
         return kept
 
     def known(self, now: float) -> list[Route]:
-        """The routes that are cached."""
-        return self._cache.values(now)
+        """The routes that are cached, but for stale ones."""
+        return [route for route in self._cache.values(now) if route.expires_at > now]
 
     def forget(self, prefix: str) -> None:
         """Forget what is cached of ``prefix``."""
@@ -121,6 +139,14 @@ class RouteCache:
     def statistics(self) -> CacheStatistics:
         """What is in the cache now."""
         return self._cache.statistics()
+
+    def _fresh(self, prefix: str, now: float) -> Route | None:
+        route = self._cache.get(prefix, now)
+        return route if route is not None and route.expires_at > now else None
+
+    def _keep(self, route: Route) -> None:
+        size = len(route.prefix) + sum(map(_size_of, {*route.sites, *route.delegation}))
+        self._cache.put(route.prefix, route, size=size, expires_at=route.stale_until)
 
 
 def _size_of(site: Site) -> int:

@@ -346,7 +346,8 @@ class Client:
     async def _walk(self, question: Question) -> Answer:
         """What the tree says to ``question``, asked from here."""
         limits = Limits(deadline_s=self.timeout)
-        resolution = Resolution(question, await self._known_routes(), limits)
+        routes = await self._known_routes()
+        resolution = Resolution(question, routes, limits, self._upstream.expected_s)
         return await drive(
             resolution,
             self._upstream.exchange,

@@ -71,6 +71,10 @@ class Forward:
             return self._bypass(asked, question)
         return self._lookup(asked, handle, question, now)
 
+    def _resolution(self, question: Question) -> Resolution:
+        state = self._state
+        return Resolution(question, self._routes, state.limits, state.nearness)
+
     def _bypass(self, asked: ResolveRequest, question: Question) -> Outcome:
         exact = replace(question, indexes=asked.indexes, types=asked.types)
 
@@ -79,7 +83,7 @@ class Forward:
 
         return Pending(
             key=replace(exact, handle=fold(exact.handle)),
-            process=lambda: Resolution(exact, self._routes, self._state.limits),
+            process=lambda: self._resolution(exact),
             settle=lambda answer, now, unix_now: None,
             finish=finish,
         )
@@ -129,7 +133,7 @@ class Forward:
 
         return Pending(
             key=(fold(handle), question.recursion_count),
-            process=lambda: Resolution(question, self._routes, self._state.limits),
+            process=lambda: self._resolution(question),
             settle=settle,
             finish=finish,
             meanwhile=known,

@@ -26,7 +26,7 @@ from resolver.model.value import Reference
 from resolver.registry.homing import HERE, HOMES
 from resolver.registry.permits import LIFETIME_S, Permits
 from resolver.registry.quotas import Quotas
-from resolver.resolution import Limits, route_from_values
+from resolver.resolution import Limits, Nearness, route_from_values
 from resolver.security import ChallengeTable, SessionTable
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters
@@ -72,6 +72,7 @@ class NodeState:
         max_prefixes: records of prefixes.
         administrators: keys that may do everything here, whatever a record says.
         is_shared: whether other processes answer for this node too.
+        nearness: how soon the sites of other nodes answer.
         random: gives so many octets that nobody can guess; for nonces, challenges, new names.
         challenges: those that wait for their answers.
         sessions: those that are open.
@@ -94,6 +95,7 @@ class NodeState:
     recursion: bool = False
     always_recurse: bool = False
     limits: Limits = field(default_factory=Limits)
+    nearness: Nearness | None = None
     counters: Counters = field(default_factory=Counters)
     administrators: tuple[Reference, ...] = ()
     login_lifetime_s: int = 86_400
@@ -251,6 +253,15 @@ class NodeRoutes:
     def put(self, route: Route, now: float) -> Route:
         """Keep ``route`` in the cache."""
         return self._state.routes.put(route, now)
+
+    def stale(self, prefix: str, now: float) -> Route | None:
+        """The route that ``prefix`` had."""
+        return self._state.routes.stale(prefix, now)
+
+    def hold(self, stale: Route, now: float) -> Route:
+        """Use a stale route for a moment."""
+        self._state.counters.cache_lookup("route", "stale")
+        return self._state.routes.hold(stale, now)
 
     def forget(self, prefix: str) -> None:
         """Forget what is cached of ``prefix``; the node's own records stay."""

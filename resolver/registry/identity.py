@@ -20,6 +20,7 @@ from resolver.resolution import (
     Ask,
     Done,
     Limits,
+    Nearness,
     Plan,
     Process,
     Question,
@@ -67,6 +68,10 @@ class Holdings(Protocol):
     @property
     def limits(self) -> Limits:
         """Bounds of one resolution."""
+
+    @property
+    def nearness(self) -> Nearness | None:
+        """How soon the sites of other nodes answer."""
 
     @property
     def permits(self) -> Permits:
@@ -162,7 +167,7 @@ def fetched(
     known = holdings.foreign.get(handle, process.now)
     if known is not None:
         return None if known.values is None else known.values.select(indexes, ())
-    resolution = Resolution(Question(handle), routes, holdings.limits)
+    resolution = Resolution(Question(handle), routes, holdings.limits, holdings.nearness)
     step = resolution.start(process.now, process.unix_now)
     while not isinstance(step, Done):
         outcome = yield step

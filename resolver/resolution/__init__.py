@@ -1,8 +1,9 @@
 """Global resolution, sans-IO: from an identifier to its values through the tree of nodes."""
 
+from resolver.resolution.knowledge import Nearness, Routes
 from resolver.resolution.process import Plan, Process, Stop
 from resolver.resolution.question import Limits, Question
-from resolver.resolution.resolution import Resolution, Routes
+from resolver.resolution.resolution import Resolution
 from resolver.resolution.routing import route_from_values
 from resolver.resolution.steps import Ask, Commit, Done, Outcome, Reply, Step, Work
 from resolver.resolution.trace import site_label
@@ -12,6 +13,7 @@ __all__ = [
     "Commit",
     "Done",
     "Limits",
+    "Nearness",
     "Outcome",
     "Plan",
     "Process",

@@ -14,19 +14,20 @@ levels) the same servers are asked for the next one.
 
 Rules: at most ``max_asks`` requests and ``deadline_s`` seconds for one resolution, nested look-ups
 at most ``max_depth`` deep; a referral is followed only for the name it was given for and never
-twice to the same place. Upstreams are asked without RECU: a node that recursed on our behalf could
+twice to the same place. Of several sites the one that answers soonest is asked; each is asked
+once to know. Where nobody can say what became of a route whose life is over, it is used for a
+moment longer. Upstreams are asked without RECU: a node that recursed on our behalf could
 close a loop that nobody counts.
 """
 
 from collections.abc import Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from resolver.cache.routes import Route
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError
 from resolver.model.handle import (
-    MAX_LABELS,
     canonical,
     described_prefix,
     fold,
@@ -36,6 +37,8 @@ from resolver.model.handle import (
     prefix_of,
 )
 from resolver.model.site import Site
+from resolver.resolution.knowledge import Nearness, Routes
+from resolver.resolution.levels import check_prefix, one_level_below, stop
 from resolver.resolution.process import Plan, Process, Stop
 from resolver.resolution.question import Limits, Question
 from resolver.resolution.routing import (
@@ -64,22 +67,6 @@ _TRY_NEXT_SITE: Final = frozenset(
 )
 
 
-class Routes(Protocol):
-    """Where a resolution finds and leaves what it learns about prefixes."""
-
-    def get(self, prefix: str, now: float) -> Route | None:
-        """The known route of exactly ``prefix``."""
-
-    def delegation_above(self, prefix: str, now: float) -> Route | None:
-        """The nearest strict ancestor whose route leads down."""
-
-    def put(self, route: Route, now: float) -> Route:
-        """Keep ``route``, and return it as kept."""
-
-    def forget(self, prefix: str) -> None:
-        """Keep what is known of ``prefix`` no longer."""
-
-
 NAMES_THE_HANDLE: Final = NOT_FOUND | {ResponseCode.INVALID_HANDLE}
 """Codes that say something of the handle that was asked for."""
 
@@ -87,11 +74,18 @@ NAMES_THE_HANDLE: Final = NOT_FOUND | {ResponseCode.INVALID_HANDLE}
 class Resolution(Process):
     """One question on its way through the tree."""
 
-    def __init__(self, question: Question, routes: Routes, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        question: Question,
+        routes: Routes,
+        limits: Limits | None = None,
+        nearness: Nearness | None = None,
+    ) -> None:
         super().__init__()
         self.question: Final = question
         self._routes: Final = routes
         self._limits: Final = limits or Limits()
+        self._nearness: Final = nearness
         self._trail: Final = Trail()
         self._learnt: Final[set[str]] = set()
         self._asks = 0
@@ -113,10 +107,10 @@ class Resolution(Process):
         handle = canonical(question.handle)
         if is_prefix_handle(handle):
             prefix = described_prefix(handle)
-            _check_prefix(prefix)
+            check_prefix(prefix)
             message = yield from self._ask_prefix(prefix, question.types, question.indexes)
         else:
-            _check_prefix(prefix_of(handle))
+            check_prefix(prefix_of(handle))
             message = yield from self._ask_holders(handle, question.types, question.indexes)
         return self._conclude(message)
 
@@ -145,14 +139,14 @@ class Resolution(Process):
 
     def _sites_of(self, route: Route) -> Plan[tuple[Site, ...]]:
         if not route.exists:
-            raise _stop(
+            raise stop(
                 ResponseCode.HANDLE_NOT_FOUND, f"the prefix {route.prefix} is not registered"
             )
         if route.sites:
             return route.sites
         if route.service:
             return (yield from self._sites_of_service(route.service))
-        raise _stop(
+        raise stop(
             ResponseCode.HANDLE_NOT_FOUND,
             f"the prefix {route.prefix} has a record, but no site serves its handles",
         )
@@ -163,11 +157,11 @@ class Resolution(Process):
         parent = parent_prefix(prefix)
         above = self._routes.delegation_above(prefix, self.now)
         if above is None:
-            raise _stop(ResponseCode.ERROR, f"nobody is known to ask about the prefix {prefix}")
+            raise stop(ResponseCode.ERROR, f"nobody is known to ask about the prefix {prefix}")
         at = above.prefix
         sites = yield from self._delegation_of(above)
         while at != parent:
-            at = _one_level_below(at, prefix)
+            at = one_level_below(at, prefix)
             route = self._routes.get(at, self.now)
             if route is None:
                 message = yield from self._ask(sites, prefix_handle(at), ROUTE_TYPES, ())
@@ -183,18 +177,30 @@ class Resolution(Process):
         return (yield from self._sites_of_service(route.delegation_service))
 
     def _fetch_route(self, prefix: str) -> Plan[Route]:
-        message = yield from self._ask_prefix(prefix, ROUTE_TYPES, ())
+        stale = None if self.question.authoritative else self._routes.stale(prefix, self.now)
+        try:
+            message = yield from self._ask_prefix(prefix, ROUTE_TYPES, (), patient=stale is None)
+        except Stop as end:
+            if stale is None or end.answer.code in NAMES_THE_HANDLE:
+                raise
+            return self._routes.hold(stale, self.now)
         route = self._learn(prefix, message)
         self._trail.point_at(route.sites)
         return route
 
     def _ask_prefix(
-        self, prefix: str, types: tuple[str, ...], indexes: tuple[int, ...]
+        self,
+        prefix: str,
+        types: tuple[str, ...],
+        indexes: tuple[int, ...],
+        *,
+        patient: bool = True,
     ) -> Plan[Message]:
         """Ask whoever holds the record of ``prefix``.
 
         The delegations that lead there may be out of date: if nobody answers, the nearest that was
-        not learnt just now is forgotten, and the way looked for again from above it.
+        not learnt just now is forgotten, and the way looked for again from above it, if the one
+        who asks is ``patient``.
         """
         while True:
             try:
@@ -204,6 +210,7 @@ class Resolution(Process):
                 stale = self._routes.delegation_above(prefix, self.now)
                 if (
                     stale is None
+                    or not patient
                     or stale.expires_at == inf
                     or stale.prefix in self._learnt
                     or self._asks >= self._limits.max_asks
@@ -228,32 +235,32 @@ class Resolution(Process):
         """The sites that a service handle names (HS_SERV, response code 302)."""
         self._depth += 1
         if self._depth > self._limits.max_depth:
-            raise _stop(
+            raise stop(
                 ResponseCode.RECURSION_TOO_HIGH,
                 f"service handles lead from one to the next more than {self._limits.max_depth} "
                 f"times, last to {service}",
             )
         try:
             if is_prefix_handle(service):
-                _check_prefix(described_prefix(service))
+                check_prefix(described_prefix(service))
                 holders = yield from self._holders_of_prefix_record(described_prefix(service))
                 message = yield from self._ask(holders, service, SITE_TYPES, ())
             else:
-                _check_prefix(prefix_of(service))
+                check_prefix(prefix_of(service))
                 message = yield from self._ask_holders(service, SITE_TYPES, ())
-        except Stop as stop:
-            if stop.answer.code not in NAMES_THE_HANDLE:
+        except Stop as end:
+            if end.answer.code not in NAMES_THE_HANDLE:
                 raise
             # It is the service that is not there, which says nothing about what was asked for.
-            reason = getattr(stop.answer.body, "message", "")
-            raise _stop(
+            reason = getattr(end.answer.body, "message", "")
+            raise stop(
                 ResponseCode.ERROR, f"the service handle {service} is not found: {reason}"
             ) from None
         self._depth -= 1
         body = message.body
         sites = sites_in(body.values, SITE_TYPES) if isinstance(body, RecordAnswer) else ()
         if not sites:
-            raise _stop(ResponseCode.ERROR, f"the service handle {service} names no site")
+            raise stop(ResponseCode.ERROR, f"the service handle {service} names no site")
         self._trail.point_at(sites)
         return sites
 
@@ -271,7 +278,7 @@ class Resolution(Process):
         asked: list[tuple[Site, ...]] = []
         while True:
             if sites in asked:
-                raise _stop(
+                raise stop(
                     ResponseCode.RECURSION_TOO_HIGH, f"the referrals for {handle} go in a circle"
                 )
             message = yield from self._ask_sites(sites, request)
@@ -284,7 +291,7 @@ class Resolution(Process):
     def _ask_sites(self, sites: tuple[Site, ...], request: ResolveRequest) -> Plan[Message]:
         refused: Message | None = None
         troubles: list[str] = []
-        for site in self._in_order(sites):
+        for site in self._in_order(sites, request.handle):
             outcome = yield self._next_ask(site, request)
             assert isinstance(outcome, Reply | UpstreamError)
             self._trail.note(site, request, outcome)
@@ -296,26 +303,32 @@ class Resolution(Process):
             refused = outcome.message
         if refused is not None:
             raise Stop(self._conclude(refused))
-        raise _stop(
+        raise stop(
             ResponseCode.ERROR,
             f"nobody answered for {request.handle}: {'; '.join(troubles) or 'it has no sites'}",
         )
 
-    def _in_order(self, sites: tuple[Site, ...]) -> Sequence[Site]:
-        """The sites in the order in which they are asked."""
-        return sites if len(sites) == 1 else sorted(sites, key=lambda site: not site.is_primary)
+    def _in_order(self, sites: tuple[Site, ...], handle: str) -> Sequence[Site]:
+        """The sites in the order in which they are asked: who answers soonest, and for an
+        authoritative answer, or if nobody is known to, the primary ones first."""
+        if len(sites) == 1:
+            return sites
+        nearness = self._nearness
+        if nearness is None or self.question.authoritative:
+            return sorted(sites, key=lambda site: not site.is_primary)
+        return sorted(sites, key=lambda site: (nearness(site, handle), not site.is_primary))
 
     def _next_ask(self, site: Site, request: ResolveRequest) -> Ask:
         limits, question = self._limits, self.question
         left = self.started_at + limits.deadline_s - self.now
         if left <= 0:
-            raise _stop(
+            raise stop(
                 ResponseCode.ERROR,
                 f"{question.handle} was not resolved within {limits.deadline_s:g} s",
             )
         self._asks += 1
         if self._asks > limits.max_asks:
-            raise _stop(
+            raise stop(
                 ResponseCode.ERROR,
                 f"{question.handle} was not resolved with {limits.max_asks} requests",
             )
@@ -330,7 +343,7 @@ class Resolution(Process):
         body = message.body
         prefixes = message.response_code == ResponseCode.PREFIX_REFERRAL
         if prefixes and not is_prefix_handle(handle):
-            raise _stop(
+            raise stop(
                 ResponseCode.ERROR, f"a prefix referral for {handle}, which is not a prefix handle"
             )
         if isinstance(body, ReferralAnswer):
@@ -344,7 +357,7 @@ class Resolution(Process):
                 )
             if service:
                 return (yield from self._sites_of_service(service))
-        raise _stop(ResponseCode.ERROR, f"a referral for {handle} that leads nowhere")
+        raise stop(ResponseCode.ERROR, f"a referral for {handle} that leads nowhere")
 
     def _conclude(self, message: Message) -> Answer:
         """The answer that an upstream's last word comes to."""
@@ -367,28 +380,3 @@ class Resolution(Process):
             )
         text = body.message if isinstance(body, ErrorAnswer) else None
         return Answer(code, ErrorAnswer(text or ""), authoritative=authoritative)
-
-
-def _check_prefix(prefix: str) -> None:
-    """Ends the plan if nobody can be asked about ``prefix`` level by level."""
-    if not prefix:
-        raise _stop(ResponseCode.INVALID_HANDLE, "the prefix is empty")
-    labels = prefix.split(".")
-    if "" in labels:
-        raise _stop(ResponseCode.INVALID_HANDLE, f"the prefix {prefix} has an empty part")
-    if len(labels) > MAX_LABELS:
-        raise _stop(
-            ResponseCode.INVALID_HANDLE,
-            f"the prefix has {len(labels)} parts, at most {MAX_LABELS} are looked for",
-        )
-
-
-def _one_level_below(ancestor: str, prefix: str) -> str:
-    """The ancestor-or-self of ``prefix`` that has one label more than ``ancestor``."""
-    start = len(ancestor) + 1 if ancestor else 0
-    end = prefix.find(".", start)
-    return prefix if end < 0 else prefix[:end]
-
-
-def _stop(code: int, message: str) -> Stop:
-    return Stop(Answer(code, ErrorAnswer(message)))

@@ -201,7 +201,7 @@ def _cache(model: CacheModel) -> CacheSpec:
 
 
 def _limits(model: LimitsModel) -> LimitSpec:
-    return LimitSpec(model.deadline, model.ask_timeout, model.max_asks)
+    return LimitSpec(model.deadline, model.ask_timeout, model.max_asks, model.transports)
 
 
 def _troubles(specs: list[NodeSpec], cache: CacheModel) -> Iterator[str]:

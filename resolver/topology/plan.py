@@ -43,6 +43,7 @@ class LimitSpec:
     deadline_s: float = 5.0
     ask_timeout_s: float = 2.0
     max_asks: int = 16
+    transports: tuple[str, ...] = ("tcp", "udp", "http")
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ Port = Annotated[StrictInt, Field(ge=0, le=MAX_PORT)]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_ENTERPRISES)]
 Hosted = Annotated[bool | int, BeforeValidator(_check_hosted)]
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_check_workers)]
+Transport = Literal["tcp", "udp", "http"]
 RoleName = Literal["root", "top-level", "secondary", "enterprise", "recursive"]
 
 
@@ -155,6 +156,11 @@ class LimitsModel(_Section):
     deadline: Duration = Field(5.0, gt=0, description="for the whole resolution")
     ask_timeout: Duration = Field(2.0, gt=0, description="for one request to another node")
     max_asks: StrictInt = Field(16, ge=1, le=100, description="requests to other nodes")
+    transports: tuple[Transport, ...] = Field(
+        ("tcp", "udp", "http"),
+        min_length=1,
+        description="how other nodes are asked: by the first that they offer and answer by",
+    )
 
 
 class AdmissionModel(_Section):

@@ -20,6 +20,7 @@ from typing import Final
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.errors import UpstreamError, UpstreamTimeout, WireError
 from resolver.model.handle import fold
+from resolver.model.site import Site
 from resolver.resolution import Ask, Reply
 from resolver.security import is_signed_by
 from resolver.telemetry.counters import Counters
@@ -99,6 +100,12 @@ class Upstream:
         """Close all connections."""
         await self._servers.close()
 
+    def expected_s(self, site: Site, handle: str) -> float:
+        """Seconds until ``site`` answers about ``handle``, from what it took lately; 0 if nobody
+        knows, infinite if its server is left alone."""
+        target = self._servers.target(site.server_for(handle))
+        return target.health.expected_s(time.monotonic())
+
     def healths(self) -> list[Health]:
         """How the servers do that were asked lately."""
         return self._servers.healths()
@@ -171,8 +178,9 @@ class Exchange:
         except UpstreamError as error:
             self._failed(str(error))
             return
-        seconds = time.monotonic() - self._started
-        self._target.health.answered(seconds)
+        now = time.monotonic()
+        seconds = now - self._started
+        self._target.health.answered(seconds, now)
         ways = self._target.ways
         if ways[0] is not way:
             ways.remove(way)

@@ -3,21 +3,26 @@
 Rules: time is an argument. A server that failed several times in a row is left alone for a moment
 (a circuit breaker): then one request may try, and only its answer lets others in again; each
 failure of such a trial doubles the pause, up to ``LONGEST_PAUSE_S``, so that a server that is back
-is noticed within seconds. How long an answer usually takes is estimated as TCP does (RFC 6298).
+is noticed within seconds. How long an answer usually takes is estimated as TCP does (RFC 6298);
+an estimate that is old counts as none, so that who was slow once gets another chance.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Final
 
 OPENS_AFTER: Final = 5
 """Failures in a row."""
 
 FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 4.0
+LONGEST_PAUSE_S: Final = 2.0
 
 SLOW_AT_LEAST_S: Final = 0.05
 """No answer counts as slow before."""
+
+KNOWN_FOR_S: Final = 600.0
+"""How long an estimate counts after the last answer."""
 
 _GAIN: Final = 0.125
 _SPREAD_GAIN: Final = 0.25
@@ -44,6 +49,7 @@ class Health:
         spread_s: how much that varies.
         failures: in a row.
         in_flight: requests without an answer.
+        heard_at: when the last answer came, in seconds of the caller's clock.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Health:
     spread_s: float = 0.0
     failures: int = 0
     in_flight: int = 0
+    heard_at: float = 0.0
     breaker: Breaker = Breaker.CLOSED
     _until: float = 0.0
     _pause_s: float = FIRST_PAUSE_S
@@ -64,9 +71,10 @@ class Health:
             return True
         return False
 
-    def answered(self, seconds: float) -> None:
+    def answered(self, seconds: float, now: float) -> None:
         """It answered after so many seconds."""
         self.failures = 0
+        self.heard_at = now
         self.breaker = Breaker.CLOSED
         self._pause_s = FIRST_PAUSE_S
         if not self.rtt_s:
@@ -90,6 +98,14 @@ class Health:
         """Nobody waits for the answer of the request that tries any more."""
         if self.breaker is Breaker.HALF_OPEN:
             self.breaker = Breaker.OPEN
+
+    def expected_s(self, now: float) -> float:
+        """How long an answer will take: 0 if nobody knows, infinite if it is left alone."""
+        if self.breaker is Breaker.HALF_OPEN or (
+            self.breaker is Breaker.OPEN and now < self._until
+        ):
+            return inf
+        return self.rtt_s if now < self.heard_at + KNOWN_FOR_S else 0.0
 
     @property
     def slow_after_s(self) -> float:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from resolver.cache import BudgetCache, Lifetimes, RecordCache, Route, RouteCache
 from resolver.cache.budget import ENTRY_OVERHEAD
 from resolver.cache.policies import POLICIES
+from resolver.cache.records import STALE_RETRY_S
 from resolver.model.codes import ResponseCode
 from resolver.model.site import Interface, Server, Site
 from resolver.model.value import HandleValue, TtlType
@@ -112,6 +113,30 @@ def test_missing_prefixes_are_forgotten_soon() -> None:
     assert kept.ttl == 10
     assert cache.get("88.950", 9) is not None
     assert cache.get("88.950", 10) is None
+
+
+def test_a_route_whose_life_is_over_serves_for_a_while() -> None:
+    cache = RouteCache(1 << 20, ttl_cap_s=100, negative_ttl_s=10, stale_s=50)
+    cache.put(Route("88.901", sites=(SITE,), delegation=(SITE,), ttl=100), 0)
+    assert cache.stale("88.901", 99) is None, "it is not stale yet"
+    stale = cache.stale("88.901", 100)
+    assert stale is not None
+    assert cache.get("88.901", 100) is None
+    assert cache.delegation_above("88.901.1", 100) is None
+    assert cache.known(100) == []
+    cache.hold(stale, 100)
+    assert cache.get("88.901", 100 + STALE_RETRY_S - 0.1) is not None
+    assert cache.get("88.901", 100 + STALE_RETRY_S) is None
+    assert cache.stale("88.901", 149) is not None
+    cache.hold(stale, 149)
+    assert cache.get("88.901", 150) is None, "to hold it does not make it live longer"
+    assert cache.stale("88.901", 150) is None
+
+
+def test_that_there_is_no_prefix_is_nothing_to_fall_back_on() -> None:
+    cache = RouteCache(1 << 20, ttl_cap_s=100, negative_ttl_s=10, stale_s=50)
+    cache.put(Route("88.950", exists=False), 0)
+    assert cache.stale("88.950", 10) is None
 
 
 def test_a_record_without_public_values_is_kept_as_long_as_none() -> None:

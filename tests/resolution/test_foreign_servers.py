@@ -5,6 +5,7 @@ A test plays the servers: a function that gets an ``Ask`` and says what comes ba
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -322,3 +323,50 @@ def test_an_authoritative_question_to_the_holder_of_the_record():
     play.routes = RouteCache(1 << 20, ttl_cap_s=60, negative_ttl_s=60, hints=())
     play.routes.put(Route("10.1", sites=(WORKS,), ttl=60), play.now)
     assert play.resolve(authoritative=True).code == ResponseCode.SUCCESS
+
+
+# Several sites
+
+
+def of_several_sites(nearness: dict[str, float], **question: bool) -> list[str]:
+    """Who is asked for the identifier when three sites hold it."""
+    sites = tuple(
+        replace(site, flags=PRIMARY if name == "b" else 0)
+        for name, site in (("a", WORKS), ("b", WORKS), ("c", WORKS))
+        for site in [replace(site, attributes=(("name", name),))]
+    )
+    routes = RouteCache(1 << 20, ttl_cap_s=3600, negative_ttl_s=60)
+    routes.put(Route("10.1", sites=sites, ttl=3600), 1000.0)
+    asked: list[str] = []
+    resolution = Resolution(
+        Question(HANDLE, **question),
+        routes,
+        Limits(),
+        lambda site, handle: nearness[site.attribute("name") or ""],
+    )
+    step = resolution.start(1000.0, UNIX_NOW)
+    while not isinstance(step, Done) and len(asked) < 3:
+        assert isinstance(step, Ask)
+        asked.append(step.site.attribute("name") or "")
+        step = resolution.resume(UpstreamError("silent"), 1000.0)
+    return asked
+
+
+def test_the_site_that_answers_soonest_is_asked_first():
+    assert of_several_sites({"a": 0.2, "b": 0.1, "c": 0.01}) == ["c", "b", "a"]
+
+
+def test_a_site_that_nobody_knows_is_asked_once_to_know():
+    assert of_several_sites({"a": 0.02, "b": 0.01, "c": 0.0})[0] == "c"
+
+
+def test_a_site_that_is_left_alone_is_asked_last():
+    assert of_several_sites({"a": 0.2, "b": inf, "c": 0.3}) == ["a", "c", "b"]
+
+
+def test_the_primary_site_is_asked_where_nothing_is_known():
+    assert of_several_sites({"a": 0.0, "b": 0.0, "c": 0.0})[0] == "b"
+
+
+def test_an_authoritative_answer_comes_from_a_primary_site():
+    assert of_several_sites({"a": 0.01, "b": 0.5, "c": 0.02}, authoritative=True)[0] == "b"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from resolver.cache import Route, RouteCache
 from resolver.model.codes import OpFlag, ResponseCode
 from resolver.model.handle import is_prefix_handle
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer
@@ -239,3 +240,37 @@ def test_a_way_that_leads_nowhere_is_looked_for_once(network: MemoryNetwork) -> 
         ("wuhan", "0.NA/88.901"),
         ("optics", "0.NA/88.901.7"),
     ]
+
+
+def test_an_old_route_serves_while_nobody_can_be_asked(network: MemoryNetwork) -> None:
+    """The identifiers of a prefix resolve when the nodes above it are gone and its route is old."""
+    state = network.states["recursive"]
+    state.routes = RouteCache(
+        1 << 20,
+        ttl_cap_s=100,
+        negative_ttl_s=60,
+        hints=(Route("88", delegation=(network.site("wuhan"),)),),
+        stale_s=1000,
+    )
+    assert network.ask("recursive", "88.901.1/motor").code == ResponseCode.SUCCESS
+    network.now += 101
+    network.down = {"wuhan", "optics"}
+    network.asked.clear()
+
+    answer = network.ask("recursive", "88.901.1/secret")
+
+    assert answer.code == ResponseCode.SUCCESS
+    assert network.asked == [("wuhan", "0.NA/88.901"), ("works", "88.901.1/secret")]
+    assert state.counters.cache_lookups[("route", "stale")] == 1
+    network.asked.clear()
+    network.ask("recursive", "88.901.1/nothing")
+    assert network.asked == [("works", "88.901.1/nothing")], "for a moment nobody else is asked"
+
+    network.now += 10
+    answer = network.ask("recursive", "88.901.1/secret", flags=OpFlag.PUBL | OpFlag.AUTH)
+    assert answer.code == ResponseCode.ERROR, "an authoritative answer needs a fresh route"
+    network.now += 1000
+    assert network.ask("recursive", "88.901.1/new").code == ResponseCode.ERROR
+
+    network.down = set()
+    assert network.ask("recursive", "88.901.1/new").code == ResponseCode.HANDLE_NOT_FOUND
