@@ -17,7 +17,9 @@ from resolver.model.errors import ConfigError
 
 CONFIDENCE: Final = 0.95
 _Z: Final = 1.96
-_FEWEST: Final = 5
+_FEWEST: Final = 4
+"""Slices of a run that can be compared."""
+
 _LATEST_FORMAT: Final = 1
 
 Pair = tuple[float, float]
@@ -88,7 +90,7 @@ def _quotient(what: str, before: list[Pair], now: list[Pair]) -> dict[str, Any] 
     (old, old_error), (new, new_error) = ratio_of_sums(before), ratio_of_sums(now)
     if not old or not new:
         return None
-    spread = _Z * math.hypot(old_error / old, new_error / new)
+    spread = _width(before, now) * math.hypot(old_error / old, new_error / new)
     quotient = new / old
     least, most = quotient * math.exp(-spread), quotient * math.exp(spread)
     changes = ((value - 1) * 100 for value in (quotient, least, most))
@@ -99,10 +101,18 @@ def _difference(what: str, before: list[Pair], now: list[Pair]) -> dict[str, Any
     if not _enough(before) or not _enough(now):
         return None
     (old, old_error), (new, new_error) = ratio_of_sums(before), ratio_of_sums(now)
-    spread = _Z * math.hypot(old_error, new_error)
+    spread = _width(before, now) * math.hypot(old_error, new_error)
     change = new - old
     changes = (value * 100 for value in (change, change - spread, change + spread))
     return _row(what, old * 100, new * 100, *changes)
+
+
+def _width(before: Sequence[Pair], now: Sequence[Pair]) -> float:
+    """Standard errors on each side of an interval: Student's t by its expansion about the normal
+    distribution, with the degrees of freedom of the shorter run."""
+    z, free = _Z, min(len(before), len(now)) - 1
+    first = (z**3 + z) / 4 / free
+    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / free**2
 
 
 def _row(

@@ -258,6 +258,8 @@ def _report(
     given: dict[str, Any] = {"network": network, "started": started, "users": users, "notes": notes}
     draft = document(results, verdicts=(), baseline=None, **given)
     comparison = compare(draft, before) if before else None
+    if comparison and not comparison["rows"]:
+        notes.append("one of the two runs is too short to be compared with the other")
     change = cpu_change(comparison)
     verdicts = [t.verdict(results.value(t, change)) for t in thresholds]
     return document(results, verdicts=verdicts, baseline=comparison, **given)

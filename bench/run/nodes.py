@@ -5,15 +5,15 @@ Enterprise nodes share processes, so CPU is told by process; each belongs to one
 """
 
 import re
-import time
 import urllib.request
 from collections import defaultdict
+from pathlib import Path
 from typing import Final
 
 import psutil
 
 from bench.machine import cpu_seconds
-from resolver.cluster.state import NetworkState, NodeState
+from resolver.cluster.state import NetworkState, NodeState, data_paths, read_state
 from resolver.model.address import format_address
 
 _LOOKUPS: Final = re.compile(
@@ -26,11 +26,10 @@ _PATIENCE_S: Final = 2.0
 class Nodes:
     """A network's processes and caches, read again and again; each reading is since the last."""
 
-    def __init__(self, state: NetworkState) -> None:
-        self.roles: Final = {node.process: node.role for node in state.nodes}
-        self._pids: Final = {
-            node.process: tuple(pid for pid in node.pids if pid) for node in state.nodes
-        }
+    def __init__(self, state: NetworkState, data: Path) -> None:
+        """``data``: the folder that says which processes the nodes have now."""
+        self._paths: Final = data_paths(data)
+        self._pids = _pids_of(state)
         self._caching: Final = [node for node in state.nodes if node.role == "recursive"]
         self._cpu: dict[int, float] = {}
         self._lookups: dict[str, tuple[float, float]] = {}
@@ -41,9 +40,12 @@ class Nodes:
 
         A process that has gone away, or a node that does not answer, adds nothing.
         """
-        cpu: dict[str, float] = {}
-        for process, pids in self._pids.items():
-            cpu[process] = sum(self._spent(pid) for pid in pids)
+        state = read_state(self._paths)
+        if state is not None:
+            self._pids = _pids_of(state)
+        cpu = {
+            process: sum(self._spent(pid) for pid in pids) for process, pids in self._pids.items()
+        }
         now = self._counted()
         before = self._lookups
         lookups = {}
@@ -72,6 +74,10 @@ class Nodes:
         return {name: (hits, misses) for name, (hits, misses) in found.items()}
 
 
+def _pids_of(state: NetworkState) -> dict[str, tuple[int, ...]]:
+    return {node.process: tuple(pid for pid in node.pids if pid) for node in state.nodes}
+
+
 def _metrics(node: NodeState) -> bytes:
     url = f"http://{format_address(node.address, node.http_port)}/metrics"
     try:
@@ -88,7 +94,6 @@ class Locusts:
     def __init__(self, pid: int) -> None:
         self._pid: Final = pid
         self._before = self._total()
-        self._at = time.perf_counter()
 
     def read(self) -> float:
         """Seconds since the last reading; 0 when it has ended."""

@@ -34,6 +34,7 @@ _FIGURES_VARIABLE: Final = "WUHAN_BENCH_FIGURES"
 _LOCUSTFILE: Final = Path(__file__).parents[1] / "locustfile.py"
 _LOOK_S: Final = 0.1
 _SLICE_S: Final = 1.0
+_LEAST_S: Final = 0.5
 _START_S: Final = 60.0
 _END_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 8
@@ -72,18 +73,31 @@ class Session:
         self.plan: Final = plan
         self.log: Final = plan.folder / "locust.log"
         self._figures: Final = plan.folder / "figures.jsonl"
-        self._nodes: Final = Nodes(state)
+        self._nodes: Final = Nodes(state, plan.data)
         self._process: Final = _start(plan, self._figures, self.log)
         self._load: Final = Locusts(self._process.pid)
         self._read = 0
         self._start: float | None = None
 
     def slices(self) -> Iterator[Slice]:
-        """The slices as they come, until Locust has ended.
+        """The slices as they come, until Locust has ended; what is told last is part of the last.
 
         Raises:
             LoadError: it ended badly, or does not start or end.
         """
+        held: Slice | None = None
+        for part in self._cut():
+            if held is not None and part.seconds < _LEAST_S:
+                held.absorb(part)
+                continue
+            if held is not None:
+                yield held
+            held = part
+        if held is not None:
+            yield held
+
+    def _cut(self) -> Iterator[Slice]:
+        """What is told, cut where about a second has passed."""
         began, since, ending = time.monotonic(), 0.0, False
         open_slice = Slice(0.0, 0.0)
         while True:
@@ -100,8 +114,9 @@ class Session:
                 if time.monotonic() - began > _START_S:
                     raise LoadError(f"the load did not start in {_START_S:g} s; see {self.log}")
             else:
-                last = float(lines[-1]["t"]) if lines else since
-                if last - since >= _SLICE_S or (ended and last > since):
+                # What workers tell is of a moment ago.
+                last = max([since, *(float(line["t"]) for line in lines)])
+                if last - since >= _SLICE_S or (ended and open_slice.clients):
                     yield self._closed(open_slice, since - self._start, last - since)
                     since, open_slice = last, Slice(0.0, 0.0)
                 overdue = time.time() - self._start - self.plan.seconds
@@ -136,7 +151,7 @@ class Session:
         workload = self.plan.workload
         rate = sum(client.answers_a_second for client in workload.client)
         share = self.plan.users / workload.users
-        found.offered = rate * share * factor_at(workload.arrival, start + seconds / 2)
+        found.offered = rate * share * factor_at(workload.arrival, start)
         self._watch(found)
         return found
 

@@ -74,6 +74,17 @@ class Slice:
     cpu: dict[str, float] = field(default_factory=dict)
     lookups: dict[str, tuple[float, float]] = field(default_factory=dict)
 
+    def absorb(self, later: "Slice") -> None:
+        """Make what happened right after this slice a part of it."""
+        self.seconds += later.seconds
+        for name, tally in later.clients.items():
+            self.clients[name] = together([self.clients.get(name, Tally()), tally])
+        for name, seconds in later.cpu.items():
+            self.cpu[name] = self.cpu.get(name, 0.0) + seconds
+        for name, (hits, misses) in later.lookups.items():
+            old_hits, old_misses = self.lookups.get(name, (0.0, 0.0))
+            self.lookups[name] = (old_hits + hits, old_misses + misses)
+
     def total(self) -> Tally:
         """Of all clients."""
         return together(self.clients.values())

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import gevent
+from locust import runners
 from locust.env import Environment
 from locust.exception import LocustError
 from locust.runners import WorkerRunner
@@ -30,6 +31,7 @@ FIGURES: Final = "WUHAN_BENCH_FIGURES"
 """Names the file for the figures; without it there are none."""
 
 EMPTIED_S: Final = 0.5
+_REPORTED_S: Final = 1.0
 
 
 class WrongAnswerError(LocustError):
@@ -94,6 +96,9 @@ class Feed:
         events.test_stop.add_listener(self._stop)
         events.report_to_master.add_listener(self._report)
         events.worker_report.add_listener(self._receive)
+        if self._path:
+            # Locust's own three seconds are too long for figures that are shown every second.
+            runners.WORKER_REPORT_INTERVAL = _REPORTED_S
         gevent.spawn(self._empty_again_and_again)
 
     def meter(self, kind: str, name: str, tier: str = "") -> Meter:

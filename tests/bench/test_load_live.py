@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -126,7 +127,7 @@ urllib.request.urlopen(base + "/stop", b"")
 
 def test_a_run_that_passes_and_its_reports(network: Path, tmp_path: Path):
     done = bench(
-        "errors", "-t", "5s", "-e", "errors<0.01%", "-e", "rate>300", "-e", "hits{leaf}>10%",
+        "errors", "-t", "6s", "-e", "errors<0.01%", "-e", "rate>300", "-e", "hits{leaf}>10%",
         "--output", tmp_path, "--json", data=network,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -139,7 +140,7 @@ def test_a_run_that_passes_and_its_reports(network: Path, tmp_path: Path):
     for name in ("report.html", "report.csv", "junit.xml", "locust.log"):
         assert (tmp_path / name).stat().st_size > 100
     again = bench(
-        "errors", "-t", "7s", "-e", "cpu_change<1000%",
+        "errors", "-t", "6s", "-e", "cpu_change<1000%",
         "--baseline", tmp_path / "report.json", data=network,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
@@ -293,3 +294,22 @@ def test_the_gitlab_job_passes_and_leaves_its_reports(tmp_path: Path):
     done = in_bash("\n".join(job["script"]), tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
+
+
+def test_several_processes_and_an_interrupt(network: Path, tmp_path: Path):
+    command = ["-m", "resolver.cli.main", "bench", "run", "zipf", "-t", "60s", "--processes", "2"]
+    command += ["--output", str(tmp_path), "--data", str(network)]
+    with subprocess.Popen(
+        [sys.executable, *command], cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as running:  # fmt: skip
+        assert running.stderr is not None
+        line = running.stderr.readline()  # one comes every five seconds
+        assert "p99" in line
+        running.send_signal(signal.SIGINT)
+        told, trouble = running.communicate(timeout=40)
+    assert running.returncode == 130, trouble
+    assert "interrupted after" in told
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["totals"]["failures"] == 0
+    assert report["totals"]["rate"] > 300
