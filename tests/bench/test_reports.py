@@ -123,3 +123,22 @@ def test_what_is_no_baseline(content: str | None, reason: str, tmp_path: Path):
         file.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=reason):
         load_baseline(file)
+
+
+def test_what_is_told_late_belongs_to_the_slice_before():
+    first, late = Tally(), Tally()
+    first.us[300] = 5
+    late.us[400] = 2
+    late.failures["other values"] = 1
+    part = Slice(0.0, 1.0, {"scanner": first}, cpu={"recursive": 0.1}, lookups={"leaf": (1, 2)})
+    part.absorb(
+        Slice(
+            1.0, 0.1, {"scanner": late, "browser": late}, cpu={"recursive": 0.2},
+            lookups={"leaf": (3, 4), "route": (1, 0)},
+        )
+    )  # fmt: skip
+    assert part.seconds == pytest.approx(1.1)
+    assert part.clients["scanner"].us == {300: 5, 400: 2}
+    assert part.total().failed == 2
+    assert part.cpu["recursive"] == pytest.approx(0.3)
+    assert part.lookups == {"leaf": (4, 6), "route": (1, 0)}
