@@ -18,7 +18,7 @@ import click
 from bench.run.baseline import compare, cpu_change, load_baseline
 from bench.run.network import network_for
 from bench.run.results import Results, document
-from bench.run.session import Plan, Session, session
+from bench.run.session import LOAD, Plan, Session, session
 from bench.run.show import live, summary, verdict_line
 from bench.run.slices import Slice
 from bench.run.thresholds import Threshold, parse_thresholds
@@ -32,6 +32,8 @@ from resolver.topology.units import parse_duration
 MISSED: Final = 4
 INTERRUPTED: Final = 130
 _BREAK_SLICES: Final = 3
+_BUSY: Final = 0.8
+"""Share of a core from which on the load delays its own questions."""
 
 
 def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -214,6 +216,7 @@ def _watch(
         return slices, notes, True
     if breaking and not notes:
         notes.append("the ramp did not break anything: no threshold of break_at was missed")
+    notes.extend(_busy_load(workload, slices, running.plan.processes))
     return slices, notes, False
 
 
@@ -234,6 +237,18 @@ def _broke_at(workload: Workload, part: Slice, users: int) -> str:
         f"({factor:.2f} times the workload's rate, "
         f"{users} clients, after {part.start:.0f} s)"
     )
+
+
+def _busy_load(workload: Workload, slices: list[Slice], processes: int) -> list[str]:
+    """Whether the load of an open loop was so busy that latencies are its own, in words."""
+    seconds = sum(part.seconds for part in slices) * processes
+    share = sum(part.cpu.get(LOAD, 0.0) for part in slices) / seconds if seconds else 0.0
+    if share < _BUSY or not all(client.rate for client in workload.client):
+        return []
+    return [
+        f"the load itself was busy {share:.0%} of the time, so latencies are in part its own; "
+        "ask for less, or with more --processes"
+    ]
 
 
 def _counted(slices: list[Slice], warm_up: float, notes: list[str]) -> list[Slice]:
