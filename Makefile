@@ -30,7 +30,7 @@ help: ## this list
 # ---------------------------------------------------------------- the network
 
 up: $(RUN_READY) ## set up, start the whole network in the background, resolve a first identifier
-	@if $(BIN)/wuhan status >/dev/null 2>&1; then echo "the network runs already"; \
+	@if $(BIN)/wuhan status >/dev/null 2>&1; then echo "the network runs already; its console: $$($(BIN)/wuhan console)"; \
 		else $(BIN)/wuhan up --detach; fi
 	@$(BIN)/wuhan resolve $(FIRST) --trace
 

@@ -16,11 +16,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG: Final = "minimal"
 
 _IMPORT_TIMEOUT_S: Final = 60
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,6 @@ class WuhanNetwork:
             resolver.client.ResolutionError: the answer is another code.
             resolver.model.errors.UpstreamError: nobody answers within ``timeout`` seconds.
         """
-        import asyncio
-        from concurrent.futures import ThreadPoolExecutor
-
         from resolver.client import Client
 
         async def ask() -> "Record":
@@ -121,8 +120,7 @@ class WuhanNetwork:
                     handle, types=types, indexes=indexes, authoritative=authoritative
                 )
 
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, ask()).result()
+        return _run(ask())
 
     def import_records(self, records: Iterable[str | Mapping[str, Any]]) -> None:
         """Put records into the nodes that hold their prefixes, replacing those that are there.
@@ -167,10 +165,83 @@ class WuhanNetwork:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
 
+    @contextmanager
+    def fault(
+        self,
+        name: str,
+        *faults: str,
+        match: str = "",
+        after: int = 0,
+        times: int = 0,
+        seed: int = 0,
+    ) -> Iterator["FaultInForce"]:
+        """Within it, requests to the node called ``name`` meet a fault; how many did, the object
+        tells. All as in ``wuhan fault add``.
+
+        Args:
+            faults: one or more of ``delay=50ms``, ``error=3``, ``drop=5%``, ``garbage``, ``hang``,
+                ``stop``, ``disk=200ms``, ``chance=10%``.
+            match: only requests for this identifier, or for this prefix and what is below it.
+            after: so many of these are let through first.
+            times: so many are affected then; 0 is no limit.
+            seed: of what happens by chance: the same requests meet the same fate.
+
+        Raises:
+            resolver.model.errors.ConfigError: there is no such fault or node.
+        """
+        from resolver.server.fault_texts import fault_from, fault_to_document
+
+        fault = fault_from(faults, match=match, after=after, times=times, seed=seed)
+        number = self._call(name, "fault.add", fault_to_document(fault))
+        try:
+            yield FaultInForce(self, name, number)
+        finally:
+            self._call(name, "fault.clear", number)
+
+    def _call(self, name: str, method: str, *params: object) -> Any:
+        """The result of a call over the control plane of a node."""
+        from resolver.cluster.calls import call, secret_of
+        from resolver.cluster.state import data_paths
+
+        secret = secret_of(data_paths(self.data))
+        return _run(call(self._state().node(name), secret, method, *params))
+
     def _state(self) -> "NetworkState":
         from resolver.cluster.state import data_paths, running_network
 
         return running_network(data_paths(self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class FaultInForce:
+    """A fault at a node, as long as it is in force."""
+
+    network: WuhanNetwork
+    node: str
+    number: int
+
+    @property
+    def matched(self) -> int:
+        """Requests that it was meant for, so far."""
+        return int(self._row()["asked"])
+
+    @property
+    def affected(self) -> int:
+        """Requests that it has affected."""
+        return int(self._row()["met"])
+
+    def _row(self) -> dict[str, Any]:
+        rows = self.network._call(self.node, "fault.list")
+        return next(row for row in rows if row["number"] == self.number)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, whether an event loop runs here or not."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

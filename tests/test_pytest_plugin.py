@@ -33,6 +33,7 @@ def test_a_users_tests_resolve_import_and_lose_a_node(pytester: pytest.Pytester)
         import pytest
 
         from resolver.client import Client, NotFound, ResolutionError
+        from resolver.model.errors import ConfigError
 
 
         def test_resolves(wuhan_network):
@@ -73,6 +74,16 @@ def test_a_users_tests_resolve_import_and_lose_a_node(pytester: pytest.Pytester)
                 wuhan_network.resolve("88.901.1/000077")
             assert wuhan_network.resolve("88.901.1/000078").code == 1
 
+        def test_scripts_what_goes_wrong(wuhan_network):
+            name = "88.901.1/000079"
+            with wuhan_network.fault("88.901.1", "error=3", match=name, times=1) as fault:
+                with pytest.raises(ResolutionError):
+                    wuhan_network.resolve(name)
+                assert wuhan_network.resolve(name, authoritative=True).code == 1
+                assert (fault.matched, fault.affected) == (2, 1)
+            with pytest.raises(ConfigError), wuhan_network.fault("optics", "burn"):
+                pass
+
         def test_commands_mean_this_network(wuhan_network):
             done = subprocess.run(
                 [sys.executable, "-m", "resolver.cli.main", "resolve", "88.901.1/000002", "--json"],
@@ -81,7 +92,7 @@ def test_a_users_tests_resolve_import_and_lose_a_node(pytester: pytest.Pytester)
         """
     )
     result = pytester.runpytest_subprocess(*WITH_PLUGIN, "-p", "no:cacheprovider", timeout=110)
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=9)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from resolver.cluster.state import (
     resident_bytes,
     running_network,
 )
+from resolver.console import PATH, SHOWN_BY
 from resolver.model.address import format_address
 from resolver.model.errors import NetworkStateError
 from resolver.server.certificate import certificate_files, check_certificate
@@ -123,6 +124,27 @@ def down(data: str) -> None:
     click.echo(f"wuhan network '{state.network}' has stopped")
 
 
+@click.command()
+@data_option
+def console(data: str) -> None:
+    """Say where the network's console is, to be opened in a browser."""
+    state = running_network(data_paths(data))
+    page = console_of(state)
+    if page is None:
+        raise NetworkStateError(
+            f"the network {state.network} has no {SHOWN_BY} node, and so no console"
+        )
+    click.echo(page)
+
+
+def console_of(state: NetworkState) -> str | None:
+    """The address of the console; None if no node shows one."""
+    node = state.first_of(SHOWN_BY)
+    if node is None:
+        return None
+    return f"http://{format_address(node.address, node.http_port)}{PATH}"
+
+
 def status_document(state: NetworkState, health: Mapping[str, Health]) -> dict[str, Any]:
     """What ``wuhan status --json`` prints; its keys are stable."""
     pids = state.pids()
@@ -181,6 +203,8 @@ def _greet(state: NetworkState, health: Mapping[str, Health], seconds: float) ->
     )
     _print_roles(state, health)
     console.print("The prefixes are fictional; they are not allocations of any authority.")
+    if page := console_of(state):
+        console.print(f"console  {page}")
     enterprise, recursive = state.first_of("enterprise"), state.first_of("recursive")
     if enterprise and recursive:
         http = format_address(recursive.address, recursive.http_port)

@@ -9,6 +9,7 @@ import click
 from resolver.cli.options import data_option
 from resolver.cluster.sockets import bind_all
 from resolver.cluster.state import data_paths
+from resolver.console.pages import console_of
 from resolver.server.host import run_host
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
@@ -56,5 +57,6 @@ def run(name: str, source: str, data: str) -> int:
         click.echo(f"{name} ({spec.role}) answers on port {bound.port}, HTTP {bound.http_port}")
 
     return run_host(
-        HostPlan(topology.with_ports(ports), (name,), {name: sockets[name][0]}, paths, ready)
+        HostPlan(topology.with_ports(ports), (name,), {name: sockets[name][0]}, paths, ready),
+        console_of,
     )

@@ -9,28 +9,25 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from resolver.cli import output
 from resolver.cli.options import data_option
 from resolver.client import Client
-from resolver.client.keys import Key, Secret, load_key
+from resolver.client.keys import Key, load_key
 from resolver.client.registrar import Registrar
+from resolver.client.samples import sample_key, sample_user, with_admin
 from resolver.cluster.state import data_paths, running_network
 from resolver.model.address import format_address
 from resolver.model.errors import ConfigError, UpstreamError, WireError
 from resolver.model.handle import prefix_handle, prefix_of
-from resolver.model.site import AdminRecord, AdminRight, Protocol
+from resolver.model.site import Protocol
 from resolver.model.value import HandleValue, Reference
 from resolver.wire.rest import value_from_json
-from resolver.wire.typed import decode_site, encode_admin
+from resolver.wire.typed import decode_site
 from resolver.wire.values import ValueList
-
-SAMPLE_INDEX: Final = 301
-ADMIN_INDEX: Final = 100
-_ADMIN_TYPE: Final = "HS_ADMIN"
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -47,12 +44,11 @@ class Who:
 
     def user_for(self, prefix: str) -> Reference:
         """The administrator."""
-        return self.user or Reference(f"{prefix}/ADMIN", SAMPLE_INDEX)
+        return self.user or sample_user(prefix)
 
     def registrar(self, prefix: str, server: str) -> Registrar:
         """A connection for identifiers under ``prefix``, not open yet."""
-        key = self.key or Secret(f"SAMPLE-NOT-SECRET-{prefix}".encode())
-        return Registrar(server, self.user_for(prefix), key)
+        return Registrar(server, self.user_for(prefix), self.key or sample_key(prefix))
 
     async def server_for(self, prefix: str) -> str:
         """The node that holds identifiers under ``prefix``, as the network says.
@@ -241,16 +237,6 @@ def delete(
         return handle
 
     _told("deleted", asyncio.run(_at_node(who, handle, end)), as_json)
-
-
-def with_admin(values: ValueList, user: Reference) -> ValueList:
-    """``values`` with an HS_ADMIN for ``user``, unless there is one already."""
-    if any(True for _ in values.of_type(_ADMIN_TYPE)):
-        return values
-    taken = set(values.indexes())
-    index = next(number for number in range(ADMIN_INDEX, 2**31) if number not in taken)
-    admin = AdminRecord(AdminRight.ALL, user.handle, user.index)
-    return ValueList.of([*values, HandleValue(index, _ADMIN_TYPE, encode_admin(admin))])
 
 
 async def _at_node(who: Who, handle: str, work: Callable[[Registrar], Awaitable[T]]) -> T:

@@ -20,8 +20,9 @@ from typing import IO, Final
 import click
 
 from resolver.cli import output
-from resolver.cli.register import Who, with_admin
+from resolver.cli.register import Who
 from resolver.client.bulk import FAILED, Item, Settled, register_all
+from resolver.client.samples import with_admin
 from resolver.model.errors import ConfigError, ResolverError
 from resolver.model.handle import fold, prefix_of
 from resolver.model.text import printable

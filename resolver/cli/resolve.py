@@ -27,9 +27,9 @@ from resolver.client import (
 from resolver.client.trace import trace_to_json
 from resolver.model.address import format_address
 from resolver.model.errors import UpstreamError
-from resolver.model.identifier import Identifier, IdentifierRejected
+from resolver.model.identifier import Identifier
 from resolver.model.text import printable
-from resolver.schemes import read
+from resolver.schemes.asked import handle_of
 from resolver.wire.rest import record_to_json
 
 NOT_FOUND_HERE: Final = 2
@@ -38,9 +38,6 @@ DEFAULT_SERVERS: Final = {"tcp": DEFAULT_SERVER, "udp": DEFAULT_SERVER, "http": 
 """Doors of the recursive node of a network on its default ports."""
 
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
-_NOT_HANDLES: Final = frozenset({"did", "gs1", "ecode"})
-"""Schemes whose texts are never sent as they are: what they refuse is a mistake."""
 
 
 @click.command("resolve")
@@ -115,24 +112,6 @@ def resolve(
     if isinstance(result, Trace) and result.error is not None:
         raise result.error
     return 0
-
-
-def handle_of(text: str) -> tuple[Identifier | None, str]:
-    """What ``text`` is, and the handle to ask for: the one its scheme names, or the text as it is
-    if no scheme reads it.
-
-    Raises:
-        IdentifierRejected: the text is empty, or belongs to a scheme whose identifiers are no
-            handles, or is some other URI.
-    """
-    try:
-        identifier = read(text)
-    except IdentifierRejected as rejected:
-        schemes = {rejection.scheme for rejection in rejected.rejections}
-        if not text or "://" in text or (len(schemes) == 1 and schemes <= _NOT_HANDLES):
-            raise
-        return None, text
-    return identifier, identifier.handle
 
 
 def running_server(data: str, transport: str) -> str:

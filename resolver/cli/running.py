@@ -1,15 +1,12 @@
 """A running network as commands see it that call its nodes over the control plane."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
+from resolver.cluster.calls import call, call_all, running_nodes, secret_of
 from resolver.cluster.state import NetworkState, NodeState, data_paths, running_network
-from resolver.model.errors import RefusedError
-from resolver.server.keys import load_or_make_key
-from resolver.upstream.control import CALL_S, CallError, ControlPeer
-
-OPERATOR: Final = "operator"
-"""What the journal calls who uses a command."""
+from resolver.upstream.control import CALL_S
 
 
 class RunningNetwork:
@@ -22,11 +19,19 @@ class RunningNetwork:
         """
         paths = data_paths(data)
         self.state: Final[NetworkState] = running_network(paths)
-        self._secret: Final = load_or_make_key(paths.network_key).control_secret()
+        self._secret: Final = secret_of(paths)
 
     def of_role(self, role: str) -> list[NodeState]:
         """The nodes of a tier."""
         return [node for node in self.state.nodes if node.role == role]
+
+    def named(self, names: Sequence[str]) -> list[NodeState]:
+        """The nodes of these names; all, if there are none.
+
+        Raises:
+            ConfigError: there is no such node.
+        """
+        return running_nodes(self.state, names)
 
     def call(self, node: NodeState, method: str, *params: Any, timeout: float = CALL_S) -> Any:
         """The result of ``method`` at ``node``, within ``timeout`` seconds.
@@ -35,15 +40,10 @@ class RunningNetwork:
             RefusedError: the node says no.
             UpstreamError: it does not answer.
         """
-        return asyncio.run(self._call(node, method, params, timeout))
+        return asyncio.run(call(node, self._secret, method, *params, timeout=timeout))
 
-    async def _call(
-        self, node: NodeState, method: str, params: tuple[Any, ...], timeout: float
-    ) -> Any:
-        peer = await ControlPeer.open(node.address, node.port, name=OPERATOR, secret=self._secret)
-        try:
-            return await peer.call(method, *params, timeout=timeout)
-        except CallError as error:
-            raise RefusedError(f"{node.name}: {error}") from None
-        finally:
-            await peer.close()
+    def call_all(
+        self, nodes: Sequence[NodeState], method: str, *params: Any, timeout: float = CALL_S
+    ) -> list[Any]:
+        """The results at all ``nodes``; an error in the place of one that did not come."""
+        return asyncio.run(call_all(nodes, self._secret, method, *params, timeout=timeout))

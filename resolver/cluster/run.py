@@ -10,12 +10,14 @@ import os
 import pickle
 import signal
 import sys
+from functools import partial
 from typing import Final
 
 from resolver.cluster.order import Order
 from resolver.cluster.sockets import bind_all
 from resolver.cluster.state import new_state, write_state
 from resolver.cluster.supervisor import Supervisor, emit_to
+from resolver.console.pages import console_of
 from resolver.model.errors import NetworkStateError, ResolverError
 from resolver.server.host import run_host
 from resolver.server.keys import load_or_make_key
@@ -41,6 +43,8 @@ def main() -> int:
         for counters in order.data.all_counters():
             # A network that starts counts anew; a process of it that is started again goes on.
             counters.unlink(missing_ok=True)
+        for faults in order.data.all_faults():
+            faults.unlink(missing_ok=True)
         topology, sockets, notices = bind_all(order.topology)
     except ResolverError as error:
         emit({"event": "refused", "reason": str(error)})
@@ -53,7 +57,8 @@ def main() -> int:
         emit({"event": "notice", "text": notice})
     state = new_state(topology, order.source)
     write_state(order.data, state)
-    Supervisor(topology, sockets, order.data, state, run_host, emit).run()
+    host = partial(run_host, pages=console_of)
+    Supervisor(topology, sockets, order.data, state, host, emit).run()
     os.close(lock)
     return 0
 

@@ -8,7 +8,7 @@
     prefix.approve [prefix]
     prefix.reject [prefix, reason]
 
-and what ``resolver.server.caches`` does.
+and what ``resolver.server.caches`` and ``resolver.server.faults`` do.
 
 Rules: who calls has proved that they belong to the network, and may do all of it. Parameters are
 checked here; a refusal is a text that says what is wrong.
@@ -50,6 +50,7 @@ class NodeControl:
         """
         self.name: Final = state.name
         self.secret: Final = secret
+        self.private: Final = frozenset({"fault.add", "fault.list", "fault.clear"})
         self._state: Final = state
         self._family: Final = family
         self._clock: Final = clock

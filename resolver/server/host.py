@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,8 @@ from resolver.server.collector import Collector
 from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
+from resolver.server.faults import METHODS, FaultControl, Faults
+from resolver.server.live_figures import FigureControl
 from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
@@ -35,7 +38,7 @@ from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
-from resolver.transport.http import HttpDoor, serve_http
+from resolver.transport.http import Extend, HttpDoor, serve_http
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
@@ -44,7 +47,11 @@ from resolver.upstream.exchange import Upstream
 _log: Final = logging.getLogger(__name__)
 
 
-def run_host(plan: HostPlan) -> int:
+Pages = Callable[[HostPlan, NodeSpec, bytes], Extend | None]
+"""What a node, of a plan and with the network's secret, shows over HTTP besides its own pages."""
+
+
+def run_host(plan: HostPlan, pages: Pages | None = None) -> int:
     """Run the nodes of ``plan`` until SIGTERM or SIGINT, then drain them; the exit status.
 
     Calls ``plan.ready(name)`` for each node once its doors are open.
@@ -52,22 +59,22 @@ def run_host(plan: HostPlan) -> int:
     Raises:
         StoreError, ConfigError: a node cannot start; the text says which and why.
     """
-    uvloop.run(_run(plan))
+    uvloop.run(_run(plan, pages))
     return 0
 
 
-async def _run(plan: HostPlan) -> None:
+async def _run(plan: HostPlan, pages: Pages | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    key = load_or_make_key(plan.data.network_key)
+    shared = _Shared(load_or_make_key(plan.data.network_key), pages, {})
     async with AsyncExitStack() as running:
         for name in plan.names:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, key, running)
+            await _start_node(plan, spec, shared, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -75,9 +82,10 @@ async def _run(plan: HostPlan) -> None:
 
 
 async def _start_node(
-    plan: HostPlan, spec: NodeSpec, key: NetworkKey, running: AsyncExitStack
+    plan: HostPlan, spec: NodeSpec, shared: "_Shared", running: AsyncExitStack
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
+    key = shared.key
     store = open_store("lmdb", plan.data.node_store(spec.name))
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
@@ -91,12 +99,18 @@ async def _start_node(
     muster = _muster(plan, spec, state)
     running.callback(muster.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
+    faults = Faults(clock, plan.data.faults(spec.name), plan.worker)
+    faults.wake()
     control = NodeControl(
         state,
         family,
         key.control_secret(),
         clock,
-        CacheControl(caches, muster, crew.call, spec.name).methods,
+        {
+            **CacheControl(caches, muster, crew.call, spec.name).methods,
+            **FaultControl(faults, crew.call, spec.name).methods,
+            **FigureControl(muster, family, faults, shared.figures).methods,
+        },
     )
     if spec.cache.snapshot:
         path = plan.data.cache_snapshot(spec.name, plan.worker)
@@ -116,11 +130,15 @@ async def _start_node(
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
+        faults,
     )
     running.push_async_callback(service.close)
-    doors = await _open_doors(plan, spec, service, running)
+    extend = shared.pages and shared.pages(plan, spec, key.control_secret())
+    doors = await _open_doors(plan, spec, service, running, extend)
+    running.callback(faults.close)
     if plan.worker:
-        running.callback(FirstProcess(plan.links[0]).serve(caches.call))
+        call = partial(_carry_out, caches, faults)
+        running.callback(FirstProcess(plan.links[0]).serve(call))
         return
     if plan.links:
         crew.others = Others(plan.links, doors.connections, doors.datagrams)
@@ -135,6 +153,24 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+
+
+def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
+    """What the first process asks of another one."""
+    return (faults if method in METHODS else caches).call(method, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the nodes of a process have in common.
+
+    Attributes:
+        figures: of all of them, by name.
+    """
+
+    key: NetworkKey
+    pages: Pages | None
+    figures: dict[str, FigureControl]
 
 
 @dataclass(slots=True)
@@ -157,7 +193,11 @@ class _Doors:
 
 
 async def _open_doors(
-    plan: HostPlan, spec: NodeSpec, service: NodeService, running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    service: NodeService,
+    running: AsyncExitStack,
+    extend: Extend | None,
 ) -> _Doors:
     sockets, sessions = plan.sockets[spec.name], HttpSessions()
     elsewhere = FirstProcess(plan.links[0]) if plan.worker else None
@@ -178,6 +218,7 @@ async def _open_doors(
                 tls=tls,
                 sessions=sessions,
                 elsewhere=elsewhere,
+                extend=extend,
             )
         )
         running.push_async_callback(http[-1].close)

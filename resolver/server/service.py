@@ -21,8 +21,10 @@ from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
 from resolver.server.driver import Asking, Driver
 from resolver.server.family import Family
+from resolver.server.faults import Faults
 from resolver.server.muster import Muster
 from resolver.server.notes import Notes
+from resolver.server.rehearsal import Rehearsal
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.telemetry.exposition import Sources, registry_of, render
@@ -54,10 +56,12 @@ class NodeService:
         family: Family | None = None,
         muster: Muster | None = None,
         admission: Admission | None = None,
+        faults: Faults | None = None,
     ) -> None:
         """
         Args:
             admission: how much clients may ask.
+            faults: what goes wrong here, for rehearsals.
             muster: what the node's other processes have counted.
             control: what the control plane may do here.
             family: who reports here over it.
@@ -72,9 +76,8 @@ class NodeService:
         self._counters: Final = node.state.counters
         self.clock: Final = clock
         self._endpoint: Final = Endpoint(node, signer)
-        self._driver: Final = Driver(
-            upstream, Writer(node.state.store, clock.unix, self._counters), clock, self._counters
-        )
+        self._writer: Final = Writer(node.state.store, clock.unix, self._counters)
+        self._driver: Final = Driver(upstream, self._writer, clock, self._counters)
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
         self._http_ready: Final = _http_ready(node.state, clock)
@@ -84,10 +87,31 @@ class NodeService:
         self._registry: Final = registry_of(_sources(node.state, self._muster))
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
+        self._faults: Final = faults or Faults(clock)
+        self._faults.changed = self._faults_changed
+        self._rehearsal: Final = Rehearsal(
+            self._faults,
+            self._endpoint,
+            partial(self.receive, spared=True),
+            partial(self.ask, spared=True),
+            self._refused,
+            clock.unix,
+        )
+        self._faults_changed()
 
-    def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
-        """The reply messages for one request message; awaitable when upstreams are to be asked."""
+    def receive(
+        self, octets: bytes, client: Client, *, spared: bool = False
+    ) -> list[bytes] | Awaitable[list[bytes]]:
+        """The reply messages for one request message; awaitable when upstreams are to be asked.
+
+        Args:
+            spared: whatever faults there are, this request meets none.
+        """
         started = time.perf_counter()
+        if self._faults.rules and not spared:
+            fate = self._rehearsal.of_message(octets, client)
+            if fate is not None:
+                return fate
         handled = self._endpoint.receive(octets, client, self.clock.now(), self.clock.unix())
         if isinstance(handled, Waiting):
             known = self._known_already(handled.request, handled.pending, client)
@@ -106,7 +130,7 @@ class NodeService:
             return handled.messages
         self.count(handled.request, handled.answer, client, started, "local")
         ready = self._ready.get(client.transport)
-        if ready is not None and handled.answer.ready:
+        if ready is not None and handled.answer.ready and not self._faults.rules:
             (reply,) = handled.messages
             ready.learn(octets, handled.request, handled.answer, reply, self.clock.now())
         return handled.messages
@@ -117,7 +141,12 @@ class NodeService:
 
     def http_ready(self) -> HttpReady | None:
         """See ``Service``."""
-        return self._http_ready
+        return None if self._faults.rules else self._http_ready
+
+    @property
+    def is_stopped(self) -> bool:
+        """See ``Service``."""
+        return self._faults.is_stopped
 
     def keeps(self, answer: Answer) -> int:
         """See ``Service``."""
@@ -126,9 +155,15 @@ class NodeService:
             ttl = answer.body.values.lifetime(self.clock.unix())
         return min(ttl or 0, int(self._state.records.ttl_cap_s))
 
-    def ask(self, request: Message, client: Client) -> Answer | Awaitable[Answer]:
-        """The answer to a request that came as HTTP."""
+    def ask(
+        self, request: Message, client: Client, *, spared: bool = False
+    ) -> Answer | Awaitable[Answer]:
+        """The answer to a request that came as HTTP; ``spared`` as in ``receive``."""
         started = time.perf_counter()
+        if self._faults.rules and not spared:
+            fate = self._rehearsal.of_request(request, client)
+            if fate is not None:
+                return fate
         outcome = self._endpoint.ask(request, client, self.clock.now(), self.clock.unix())
         if isinstance(outcome, Pending):
             known = self._known_already(request, outcome, client)
@@ -190,6 +225,19 @@ class NodeService:
         """Finish what is under way, and write down the figures."""
         await self._driver.close()
         await self._tally.close()
+
+    def _faults_changed(self) -> None:
+        """Where there are faults every request is looked at, so there are no ready answers."""
+        self._writer.delay_s = self._faults.disk_s
+        shut = bool(self._faults.rules)
+        if shut:
+            for ready in self._ready.values():
+                ready.forget()
+        if self._http_ready is not None:
+            self._http_ready.shut(shut=shut)
+
+    def _refused(self, request: Message, answer: Answer, client: Client) -> None:
+        self.count(request, answer, client, time.perf_counter(), "local")
 
     def _known_already(self, request: Message, pending: Pending, client: Client) -> Answer | None:
         """The answer that is given at once, though others would have to be asked for a better one:

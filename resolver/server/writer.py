@@ -36,6 +36,8 @@ class Writer:
         Args:
             unix_now: seconds, for the journal.
         """
+        self.delay_s = 0.0
+        """That each transaction takes longer, for rehearsals."""
         self._counters: Final = counters
         self._unix_now: Final = unix_now
         self._store: Final = store
@@ -92,6 +94,12 @@ class Writer:
             seen = len(self._waiting)
             await asyncio.sleep(0)
 
+    def _apply(self, changes: list[Change]) -> list[bool]:
+        """On the thread that writes."""
+        if self.delay_s:
+            time.sleep(self.delay_s)
+        return self._store.apply(changes, self._unix_now())
+
     async def _run(self) -> None:
         try:
             while self._waiting:
@@ -101,7 +109,7 @@ class Writer:
                 made: list[bool] | StoreError
                 started = time.perf_counter()
                 try:
-                    made = await asyncio.to_thread(self._store.apply, changes, self._unix_now())
+                    made = await asyncio.to_thread(self._apply, changes)
                 except StoreError as error:
                     made = error
                 except Exception as error:  # a defect of the store: nobody may wait for ever

@@ -196,6 +196,14 @@ class DataPaths:
         """What one of several processes of a node has counted."""
         return self.root / "nodes" / name / f"worker-{worker}.counters"
 
+    def faults(self, name: str) -> Path:
+        """The faults in force at a node."""
+        return self.root / "nodes" / name / "faults.json"
+
+    def all_faults(self) -> list[Path]:
+        """Those of all nodes."""
+        return list((self.root / "nodes").glob("*/faults.json"))
+
     def cache_snapshot(self, name: str, worker: int) -> Path:
         """What a process of a node had cached when it ended."""
         return self.root / "nodes" / name / f"cache-{worker}.snapshot"

@@ -1,7 +1,7 @@
 """What a door needs from the node behind it."""
 
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from resolver.model.site import Site
 from resolver.model.value import Reference
@@ -12,6 +12,14 @@ from resolver.transport.rpc import Control
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
 from resolver.wire.proof import Proof
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A client's connection that can be cut off."""
+
+    def abort(self) -> None:
+        """Close it now, whatever waits to be said."""
 
 
 class Service(Protocol):
@@ -28,6 +36,10 @@ class Service(Protocol):
     @property
     def admission(self) -> Admission:
         """How much clients may ask."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the node plays dead, for a rehearsal."""
 
     def receive(self, octets: bytes, client: Client) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages (whole, with envelopes) for one whole message.

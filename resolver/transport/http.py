@@ -25,6 +25,7 @@ from resolver.transport.http_admission import admitting
 from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
+from resolver.transport.http_faults import rehearsing
 from resolver.transport.http_hot import MADE_OF, hot
 from resolver.transport.http_identity import Identities
 from resolver.transport.http_pages import page_of_node, page_of_record
@@ -61,6 +62,10 @@ from resolver.wire.rest_answer import answer_to_json, reason_of, trace_to_json
 MEDIA_TYPE: Final = "application/x-hdl-message"
 MAX_BODY: Final = ENVELOPE_OCTETS + MAX_MESSAGE
 MAX_ALIASES: Final = 10
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Extend = Callable[[web.Application], None]
+"""Puts more pages into an application."""
 
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
 _REFERRED_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
@@ -111,6 +116,7 @@ async def serve_http(
     tls: TlsFiles | None = None,
     sessions: HttpSessions | None = None,
     elsewhere: Elsewhere | None = None,
+    extend: Extend | None = None,
 ) -> HttpDoor:
     """Open a door on a bound TCP socket, IPv4 or IPv6.
 
@@ -119,9 +125,10 @@ async def serve_http(
         tls: the certificate for those who begin with TLS.
         sessions: shared with the node's other doors.
         elsewhere: who takes connections that are not for this process.
+        extend: puts more pages into the application.
     """
     runner = web.AppRunner(
-        make_app(service, passwords=passwords, sessions=sessions),
+        make_app(service, passwords=passwords, sessions=sessions, extend=extend),
         access_log=None,
         logger=_ServerLog(service),
         handle_signals=False,
@@ -142,11 +149,16 @@ async def serve_http(
 
 
 def make_app(
-    service: Service, *, passwords: bool, sessions: HttpSessions | None = None
+    service: Service,
+    *,
+    passwords: bool,
+    sessions: HttpSessions | None = None,
+    extend: Extend | None = None,
 ) -> web.Application:
     """The application behind the door."""
     sessions = sessions or HttpSessions()
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[admitting(service), _errors])
+    layers = [admitting(service), rehearsing(service), _errors]
+    app = web.Application(client_max_size=MAX_BODY, middlewares=layers)
     identities = Identities(service, sessions, plain=passwords)
     handlers = _Handlers(service, identities)
     add_session_routes(app, service, identities)
@@ -161,13 +173,12 @@ def make_app(
         app.router.add_route("*", path, handlers.unknown)
     app.router.add_get("/metrics", handlers.metrics)
     app.router.add_get("/health", handlers.health)
+    if extend is not None:
+        extend(app)
     app.router.add_post("/{rest:.*}", handlers.tunnel)
     app.router.add_get("/", handlers.home)
     app.router.add_get("/{handle:.+}", handlers.redirect)
     return app
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware

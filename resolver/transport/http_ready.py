@@ -50,6 +50,7 @@ class HttpReady:
 
     Attributes:
         at_hand: the records they are made of.
+        is_open: whether answers are learnt at all.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class HttpReady:
             now, unix_now: the node's clock.
         """
         self.at_hand: Final = at_hand
+        self.is_open = True
         self._clock: Final = now
         self._unix_clock: Final = unix_now
         self._bodies: Final[BudgetCache[_Body]] = bodies
@@ -120,7 +122,7 @@ class HttpReady:
             headers: all that it went out with, in their order.
         """
         age = _MAX_AGE.fullmatch(headers.get("Cache-Control", ""))
-        if age is None:
+        if age is None or not self.is_open:
             return
         head, middle, tail = _pieces(headers)
         if (head, tail) != (self._head, self._tail):
@@ -131,6 +133,12 @@ class HttpReady:
         if size <= MAX_OCTETS:
             body = _Body(table, key, entry, int(age[1]) if is_own else _VARIES, middle, content)
             self._bodies.put(path, body, size=size, expires_at=_FOR_EVER)
+
+    def shut(self, *, shut: bool) -> None:
+        """Forget all answers and learn none any more; or begin to learn again."""
+        self.is_open = not shut
+        if shut:
+            self._bodies.clear()
 
     def made_of(self, answer: Answer) -> Kept | None:
         """What an answer to a request for all public values was made of, if it may be repeated to

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from resolver.model.codes import OpCode, OpFlag
 from resolver.model.errors import WireError
+from resolver.transport.http_faults import NoAnswer, Unanswered
 from resolver.transport.http_responses import BadRequest
 from resolver.transport.http_sessions import Identity
 from resolver.wire.answer import Answer, Client
@@ -108,5 +109,14 @@ def last(parameters: Parameters, name: str) -> str | None:
 
 
 async def settled(outcome: Answer | Awaitable[Answer]) -> Answer:
-    """The answer, once it is there."""
-    return outcome if isinstance(outcome, Answer) else await outcome
+    """The answer, once it is there.
+
+    Raises:
+        Unanswered: a fault that is rehearsed has taken it away.
+    """
+    if isinstance(outcome, Answer):
+        return outcome
+    answer = await outcome
+    if isinstance(answer.body, NoAnswer):
+        raise Unanswered(answer.body.octets)
+    return answer

@@ -10,7 +10,8 @@ as they come in, and may overlap while they wait.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
+from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
 from resolver.model.errors import ResolverError, WireError
@@ -36,6 +37,10 @@ class Control(Protocol):
     def secret(self) -> bytes:
         """What all nodes of the network know."""
 
+    @property
+    def private(self) -> Collection[str]:
+        """The methods that only callers on this machine may use."""
+
     def turned_away(self, kind: str, reason: str) -> None:
         """Count and log a connection that is closed for what came over it, ``malformed`` or
         ``unproved``."""
@@ -55,11 +60,13 @@ class ControlConnection(asyncio.Protocol):
         self._peer = ""
         self._nonces = (b"", b"")
         self._is_known = False
+        self._is_near = False
         self._waiting: Final[set[asyncio.Task[None]]] = set()
 
     def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
         """Go on with a connection of which ``data`` has been read."""
         self._transport = transport
+        self._is_near = is_near(transport)
         self._timer = asyncio.get_running_loop().call_later(AUTHENTICATION_S, self._too_late)
         transport.set_protocol(self)
         self.data_received(data)
@@ -94,6 +101,9 @@ class ControlConnection(asyncio.Protocol):
             return
         if len(self._waiting) >= MAX_WAITING:
             self._send(Result(call.number, "too many calls wait for their results"))
+            return
+        if call.method in self._control.private and not self._is_near:
+            self._send(Result(call.number, f"{call.method} can be called on this machine only"))
             return
         try:
             value = self._control.call(self._peer, call.method, call.params)
@@ -141,3 +151,12 @@ class ControlConnection(asyncio.Protocol):
     def _too_late(self) -> None:
         self._control.turned_away("unproved", "no proof within a few seconds")
         self.close()
+
+
+def is_near(transport: asyncio.BaseTransport) -> bool:
+    """Whether who is connected is on this machine: at a loopback address, or at the one that it
+    has called."""
+    peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    if not peer or not own:
+        return False
+    return bool(peer[0] == own[0]) or ip_address(peer[0]).is_loopback

@@ -1,9 +1,8 @@
 """The TCP door: persistent, pipelined connections (docs/protocol.md §1, §15).
 
-Rules: answers leave in the order of their requests, since some clients match them by order; all
-answers that are ready leave in one write, since some clients expect a whole envelope in one read.
-KPAL is ignored: a connection stays open until the client closes it, sends something unreadable, or
-stays silent too long. A client that does not read its answers is not read from either.
+Rules: answers leave in the order of their requests, by which some clients match them; all that are
+ready leave in one write, as some expect a whole envelope in one read. KPAL is ignored: connections
+stay open until the client closes, sends nonsense, does not read, or is silent too long.
 """
 
 import asyncio
@@ -237,25 +236,28 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Close the connection if it has been silent, or a message under way, for too long."""
         limits = self._door.limits
-        begun_at = self._begun_at if self._reading else None
-        if begun_at is not None and now - begun_at > limits.message_s:
+        if self._reading and self._begun_at and now - self._begun_at > limits.message_s:
             self._door.service.rejected("tcp", "timeout")
             self._begun_at = None
             self._end()
         elif not self._replies and now - self._heard_at > limits.idle_s:
             self._end()
 
+    def abort(self) -> None:
+        """Cut the client off."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def drain(self) -> None:
         """Answer what was asked within ``TcpLimits.answer_s``, close, and wait until it is done."""
-        if self._is_leaving and self._transport is not None:
-            self._transport.abort()
+        if self._is_leaving:
+            self.abort()
         self._end()
         try:
             async with asyncio.timeout(self._door.limits.answer_s):
                 await self._drained.wait()
         except TimeoutError:
-            if self._transport is not None:
-                self._transport.abort()
+            self.abort()
             await self._drained.wait()
 
     def _answer(self, octets: bytes, at: int) -> int:

@@ -9,9 +9,10 @@ from functools import partial
 import pytest
 
 from resolver.cli.main import main
-from resolver.cli.resolve import DEFAULT_SERVERS, handle_of, running_server
+from resolver.cli.resolve import DEFAULT_SERVERS, running_server
 from resolver.cluster.state import data_paths, new_state, write_state
 from resolver.model.identifier import IdentifierRejected
+from resolver.schemes.asked import handle_of
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 

@@ -14,6 +14,7 @@ from resolver.model.value import HandleValue
 from resolver.node.node import Node
 from resolver.node.state import NodeState
 from resolver.server.clock import SystemClock
+from resolver.server.faults import Faults
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
 from resolver.transport.http import serve_http
@@ -55,6 +56,7 @@ class LiveNetwork:
         self.ports = {name: Ports() for name in names}
         self.states: dict[str, NodeState] = {}
         self.services: dict[str, NodeService] = {}
+        self.faults: dict[str, Faults] = {}
         self.running = AsyncExitStack()
         for ports in self.ports.values():
             for sock in (ports.tcp, ports.udp, ports.http):
@@ -95,7 +97,10 @@ class LiveNetwork:
         )
         upstream = Upstream()
         self.running.push_async_callback(upstream.close)
-        service = NodeService(Node(state, ROLES[role].chain), upstream, SystemClock())
+        faults = self.faults[name] = Faults(SystemClock())
+        service = NodeService(
+            Node(state, ROLES[role].chain), upstream, SystemClock(), faults=faults
+        )
         self.services[name] = service
         self.running.push_async_callback(service.close)
         ports = self.ports[name]
@@ -103,6 +108,7 @@ class LiveNetwork:
         self.running.push_async_callback((await serve_udp(service, ports.udp)).close)
         if "http" in self.transports:
             self.running.push_async_callback((await serve_http(service, ports.http)).close)
+        self.running.callback(faults.close)
 
 
 def text(index: int, type_: str, data: str, **fields: int) -> HandleValue:

@@ -65,6 +65,7 @@ class Echo:
     """
 
     name = "echo"
+    is_stopped = False
     control: Control | None = None
 
     def __init__(self) -> None:

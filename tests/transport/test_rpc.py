@@ -24,6 +24,7 @@ class Control:
 
     name: str = "works"
     secret: bytes = SECRET
+    private: frozenset[str] = frozenset()
     heard: list[tuple[str, str]] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,6 +87,42 @@ async def test_calls(service: Echo, door: tuple[TcpDoor, int]):
     assert set(service.control.heard) == {
         ("optics", method) for method in ("echo", "refuse", "wait")
     }
+    await peer.close()
+
+
+@pytest.mark.parametrize(
+    ("peer", "own", "near"),
+    [
+        (("127.0.0.1", 5), ("127.0.0.1", 2641), True),
+        (("::1", 5, 0, 0), ("::1", 2641, 0, 0), True),
+        (("127.0.0.2", 5), ("127.0.0.1", 2641), True),
+        (("192.0.2.7", 5), ("192.0.2.7", 2641), True),
+        (("192.0.2.8", 5), ("192.0.2.7", 2641), False),
+        (None, ("127.0.0.1", 2641), False),
+    ],
+)
+def test_who_is_on_this_machine(peer: Any, own: Any, near: bool):
+    class Ends(asyncio.Transport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            return {"peername": peer, "sockname": own}[name]
+
+    assert rpc.is_near(Ends()) is near
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_what_is_private_is_for_callers_on_this_machine(
+    service: Echo, door: tuple[TcpDoor, int], near: bool, monkeypatch: pytest.MonkeyPatch
+):
+    service.control.private = frozenset({"echo"})
+    monkeypatch.setattr(rpc, "is_near", lambda transport: near)
+    peer = await connect(door[1])
+    if near:
+        assert await peer.call("echo", 1) == [1]
+    else:
+        with pytest.raises(CallError, match="echo can be called on this machine only"):
+            await peer.call("echo", 1)
+    with pytest.raises(CallError, match="not today"):
+        await peer.call("refuse")
     await peer.close()
 
 
