@@ -5,8 +5,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast chaos-kill lint format docs bench-peers bench-paths \
-	bench-cold bench-flood bench-cachelab bench-registrations bench-store lock clean
+.PHONY: help up down status monitor test test-fast chaos-kill lint format docs dashboards bench-peers bench-paths \
+	bench-cold bench-telemetry bench-flood bench-cachelab bench-registrations bench-store lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,9 @@ down: $(RUN_READY) ## stop the network
 status: $(RUN_READY) ## what runs, its ports, memory and health
 	@$(BIN)/wuhan status
 
+monitor: $(RUN_READY) ## Prometheus with our rules and alerts, beside the running network
+	@$(BIN)/wuhan monitor
+
 # ---------------------------------------------------------------- checks
 
 test: $(DEV_READY) ## all tests, those with real networks too
@@ -62,8 +65,12 @@ format: $(DEV_READY) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format --quiet .
 
-docs: $(DEV_READY) ## write the generated parts of docs/network.md anew
+docs: $(DEV_READY) ## write the generated parts of docs/network.md and operations.md anew
 	@$(BIN)/python docs/network_reference.py
+	@$(BIN)/python docs/metrics_reference.py
+
+dashboards: $(DEV_READY) ## write the dashboards of config/grafana anew
+	@$(BIN)/python docs/grafana_dashboards.py
 
 bench-peers: $(DEV_READY) ## CPU of an answer from the cache, beside Unbound, Knot and a C echo
 	@$(BIN)/python -m bench.peers
@@ -79,6 +86,9 @@ bench-cachelab: $(DEV_READY) ## the eviction policies over traces: hits, memory,
 
 bench-flood: $(DEV_READY) ## ten million names that do not exist; takes a while
 	@$(BIN)/python -m bench.flood
+
+bench-telemetry: $(DEV_READY) ## what the metrics cost of an answer, and a scrape of 115 nodes
+	@$(BIN)/python -m bench.telemetry
 
 bench-registrations: $(DEV_READY) ## durable registrations a second, LMDB alone beside them
 	@$(BIN)/python -m bench.registrations

@@ -81,6 +81,9 @@ def test_the_wheel_holds_the_packages_and_the_presets_and_nothing_else(wheel: Pa
     assert PRESETS
     assert {f"resolver/presets/{preset}.toml" for preset in PRESETS} <= set(names)
     assert "resolver/transport/openapi.json" in names
+    assert {f"resolver/presets/prometheus/{name}.yml" for name in ("prometheus", "rules")} <= set(
+        names
+    )
     assert {"bench/locustfile.py", "bench/workloads/enterprise.toml"} <= set(names)
     assert [name for name in names if "/tests/" in name or name.endswith(".pyc")] == []
 

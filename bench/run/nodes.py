@@ -16,9 +16,8 @@ from bench.machine import cpu_seconds
 from resolver.cluster.state import NetworkState, NodeState, data_paths, read_state
 from resolver.model.address import format_address
 
-_LOOKUPS: Final = re.compile(
-    rb'^wuhan_cache_lookups_total\{class="(\w+)",node="[^"]*",result="(\w+)"\} (\S+)$', re.MULTILINE
-)
+_LOOKUPS: Final = re.compile(rb"^wuhan_cache_lookups_total\{(.*)\} (\S+)", re.MULTILINE)
+_LABEL: Final = re.compile(rb'(\w+)="([^"]*)"')
 _HITS: Final = frozenset({"hit", "stale", "prefetch"})
 _PATIENCE_S: Final = 2.0
 
@@ -67,10 +66,11 @@ class Nodes:
     def _counted(self) -> dict[str, tuple[float, float]]:
         found: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for node in self._caching:
-            for name, result, value in _LOOKUPS.findall(_metrics(node)):
+            for labels, value in _LOOKUPS.findall(_metrics(node)):
+                told = dict(_LABEL.findall(labels))
                 # A known "not found" answers a look for a leaf.
-                kind = "route" if name == b"route" else "leaf"
-                found[kind][result.decode() not in _HITS] += float(value)
+                kind = "route" if told[b"class"] == b"route" else "leaf"
+                found[kind][told[b"result"].decode() not in _HITS] += float(value)
         return {name: (hits, misses) for name, (hits, misses) in found.items()}
 
 

@@ -11,6 +11,7 @@ import click
 from resolver.cli.options import data_option
 from resolver.cluster.state import data_paths, read_state
 from resolver.model.errors import ConfigError, NetworkStateError
+from resolver.server.logs import LEVELS
 from resolver.topology.nearest import did_you_mean
 from resolver.topology.plan import DataPaths
 
@@ -22,12 +23,20 @@ TAIL_LINES: Final = 50
 @click.argument("name", metavar="[NODE]", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines are added, until Ctrl-C.")
 @click.option("-n", "--lines", default=TAIL_LINES, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    help="From now on log what is of this level or worse; NODE's process, or all.",
+)
 @data_option
-def logs(name: str | None, follow: bool, lines: int, data: str) -> None:
+def logs(name: str | None, follow: bool, lines: int, level: str | None, data: str) -> None:
     """Show what NODE, or the whole network, logged.
 
     Nodes that share a process share its log.
     """
+    if level is not None:
+        _set_level(data, name, level)
+        return
     paths = data_paths(data)
     files = _log_files(paths, name)
     if not files:
@@ -37,6 +46,18 @@ def logs(name: str | None, follow: bool, lines: int, data: str) -> None:
         time.sleep(FOLLOW_EVERY_S)
         for file in files:
             ends[file] = _print_from(file, ends[file], alone=len(files) == 1)
+
+
+def _set_level(data: str, name: str | None, level: str) -> None:
+    # Imported here: who reads logs needs no connection.
+    from resolver.cli.running import RunningNetwork
+
+    network = RunningNetwork(data)
+    nodes = network.state.nodes if name is None else [network.state.node(name)]
+    first = {node.process: node for node in reversed(nodes)}
+    for process, node in reversed(first.items()):
+        before = network.call(node, "log.level", level)
+        click.echo(f"{process}: {level}, it was {before}")
 
 
 def _log_files(paths: DataPaths, name: str | None) -> list[Path]:

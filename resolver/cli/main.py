@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "up": ("resolver.cli.network:up", "Start a network."),
     "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
     "down": ("resolver.cli.network:down", "Stop the network."),
+    "monitor": ("resolver.cli.monitor:monitor", "Watch the network with Prometheus."),
     "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),
     "console": ("resolver.cli.network:console", "Say where the console is."),
     "top": ("resolver.cli.top:top", "Watch rates, latency and CPU of the nodes."),

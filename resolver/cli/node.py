@@ -1,6 +1,5 @@
 """``wuhan node run``: one node in the foreground, as a container runs it."""
 
-import logging
 import sys
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from resolver.cluster.sockets import bind_all
 from resolver.cluster.state import data_paths
 from resolver.console.pages import console_of
 from resolver.server.host import run_host
+from resolver.server.logs import set_up
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from resolver.topology.plan import HostPlan
@@ -49,9 +49,7 @@ def run(name: str, source: str, data: str) -> int:
     ports = {n.name: (n.port, n.http_port) for n in (*topology.nodes, bound)}
     paths = data_paths(data)
     paths.root.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    set_up(topology.log.form, topology.log.level, sys.stderr)
 
     def ready(_: str) -> None:
         click.echo(f"{name} ({spec.role}) answers on port {bound.port}, HTTP {bound.http_port}")

@@ -15,7 +15,7 @@ from typing import Final
 
 from resolver.cluster.order import Order
 from resolver.cluster.sockets import bind_all
-from resolver.cluster.state import new_state, write_state
+from resolver.cluster.state import new_state, write_state, write_targets
 from resolver.cluster.supervisor import Supervisor, emit_to
 from resolver.console.pages import console_of
 from resolver.model.errors import NetworkStateError, ResolverError
@@ -57,6 +57,7 @@ def main() -> int:
         emit({"event": "notice", "text": notice})
     state = new_state(topology, order.source)
     write_state(order.data, state)
+    write_targets(order.data, state)
     host = partial(run_host, pages=console_of)
     Supervisor(topology, sockets, order.data, state, host, emit).run()
     os.close(lock)

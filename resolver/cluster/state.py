@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import psutil
 
+from resolver.model.address import format_address
 from resolver.model.errors import ConfigError, NetworkStateError
 from resolver.topology.plan import DataPaths, NodeSpec, Topology
 
@@ -103,6 +104,26 @@ def write_state(data: DataPaths, state: NetworkState) -> None:
     draft = data.state.with_suffix(".new")
     draft.write_text(json.dumps(asdict(state), ensure_ascii=False, indent=1), encoding="utf-8")
     draft.replace(data.state)
+
+
+def write_targets(data: DataPaths, state: NetworkState) -> None:
+    """Write where Prometheus finds the metrics of each node: a target for each, with the labels
+    by which rules and dashboards know it even when it is silent."""
+    targets = [
+        {
+            "targets": [format_address(node.address, node.http_port)],
+            "labels": {
+                "network": state.network,
+                "node": node.name,
+                "role": node.role,
+                "process": node.process,
+            },
+        }
+        for node in state.nodes
+    ]
+    draft = data.targets.with_suffix(".new")
+    draft.write_text(json.dumps(targets, indent=1), encoding="utf-8")
+    draft.replace(data.targets)
 
 
 def read_state(data: DataPaths) -> NetworkState | None:

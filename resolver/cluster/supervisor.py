@@ -38,7 +38,15 @@ from resolver.cluster.state import (
     NetworkState,
     write_state,
 )
-from resolver.topology.plan import DataPaths, HostPlan, NodeSockets, NodeSpec, Topology
+from resolver.server.logs import set_up
+from resolver.topology.plan import (
+    DataPaths,
+    HostPlan,
+    NodeSockets,
+    NodeSpec,
+    Topology,
+    process_name,
+)
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
@@ -101,7 +109,7 @@ class Supervisor:
         self._nodes: Final = {node.name: node for node in state.nodes}
         self._specs: Final = {node.name: node for node in topology.nodes}
         self._processes: Final = [
-            _Process(f"{name}-{worker + 1}" if worker else name, nodes, worker)
+            _Process(process_name(name, worker), nodes, worker)
             for name, nodes in topology.processes().items()
             for worker in range(nodes[0].workers)
         ]
@@ -126,6 +134,7 @@ class Supervisor:
             self._stop_all()
             close_all(worker for workers in self._sockets.values() for worker in workers)
             self._data.state.unlink(missing_ok=True)
+            self._data.targets.unlink(missing_ok=True)
             self._emit({"event": "stopped"})
 
     # Starting
@@ -181,6 +190,11 @@ class Supervisor:
     def host(self, plan: HostPlan) -> int:
         """Run ``plan``; for the child."""
         return self._host(plan)
+
+    def set_up_log(self) -> None:
+        """Log as the configuration says; for the child."""
+        log = self._topology.log
+        set_up(log.form, log.level, sys.stderr)
 
     def log_path(self, process: str) -> str:
         """Where the output of ``process`` goes."""
@@ -332,12 +346,7 @@ def _become_host(process: _Process, ready: int, supervisor: Supervisor) -> None:
             signal.signal(number, signal.SIG_DFL)
         log = supervisor.log_path(process.name)
         redirect_output(log)
-        logging.basicConfig(
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(message)s",
-            stream=sys.stderr,
-            force=True,
-        )
+        supervisor.set_up_log()
         plan = supervisor.plan_of(process, lambda name: _report(ready, name))
         status = supervisor.host(plan)
     except BaseException:

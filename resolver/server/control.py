@@ -7,6 +7,7 @@
     prefix.apply [application]    somebody wants one
     prefix.approve [prefix]
     prefix.reject [prefix, reason]
+    log.level [level]             from now on, in all processes of the node; what it was before
 
 and what ``resolver.server.caches`` and ``resolver.server.faults`` do.
 

@@ -62,6 +62,7 @@ class Driver:
             done(pending.finish(Answer(ResponseCode.SERVER_BUSY, busy)))
         else:
             self._running += 1
+            self._counters.running += 1
             run = Run(self, pending, done)
             if key is not None:
                 self._shared[key] = run
@@ -70,6 +71,7 @@ class Driver:
     def ended(self, run: "Run", answer: Answer) -> None:
         """A run has come to its answer."""
         self._running -= 1
+        self._counters.running -= 1
         if run.pending.key is not None:
             del self._shared[run.pending.key]
             run.pending.settle(answer, self.clock.now(), self.clock.unix())

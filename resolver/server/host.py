@@ -14,6 +14,7 @@ from typing import Any, Final
 import uvloop
 
 from resolver.cache import BudgetCache, EntryTable, Lifetimes, RecordCache, Route, RouteCache
+from resolver.model.address import format_address
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
@@ -26,16 +27,20 @@ from resolver.server.control import NodeControl
 from resolver.server.crew import FirstProcess, Others, TakeConnection, TakeDatagram
 from resolver.server.family import Family
 from resolver.server.faults import METHODS, FaultControl, Faults
-from resolver.server.live_figures import FigureControl
+from resolver.server.figures import FsyncWatch, StatesOf, caches_of, figures_of
 from resolver.server.keys import NetworkKey, load_or_make_key
+from resolver.server.live_figures import FigureControl
+from resolver.server.logs import set_level
 from resolver.server.muster import Muster
 from resolver.server.provision import provision, site_of
+from resolver.server.pulse import Pulse
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
-from resolver.server.service import NodeService, caches_of
+from resolver.server.scrape import NetworkScrape, ProcessScrape, Scrape
+from resolver.server.service import NodeService
 from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
-from resolver.topology.plan import HostPlan, NodeSpec, Topology
+from resolver.topology.plan import HostPlan, NodeSpec, Topology, process_name
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
 from resolver.transport.http import Extend, HttpDoor, serve_http
@@ -43,6 +48,9 @@ from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
+
+TOP_LEVEL: Final = "top-level"
+"""The role of the node that also tells of the whole network."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -70,11 +78,14 @@ async def _run(plan: HostPlan, pages: Pages | None) -> None:
         loop.add_signal_handler(number, stop.set)
     shared = _Shared(load_or_make_key(plan.data.network_key), pages, {})
     async with AsyncExitStack() as running:
+        pulse = Pulse(process_name(plan.topology.node(plan.names[0]).process, plan.worker))
+        running.callback(pulse.close)
+        process = ProcessScrape(pulse)
         for name in plan.names:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
                 _keep_on_a_core(plan.worker)
-            await _start_node(plan, spec, shared, running)
+            await _start_node(plan, spec, shared, process, running)
             plan.ready(name)
         running.callback(Collector().close)
         await stop.wait()
@@ -82,7 +93,11 @@ async def _run(plan: HostPlan, pages: Pages | None) -> None:
 
 
 async def _start_node(
-    plan: HostPlan, spec: NodeSpec, shared: "_Shared", running: AsyncExitStack
+    plan: HostPlan,
+    spec: NodeSpec,
+    shared: "_Shared",
+    process: ProcessScrape,
+    running: AsyncExitStack,
 ) -> None:
     """Open the store and the doors of one node; ``running`` closes them in reverse order."""
     key = shared.key
@@ -90,14 +105,33 @@ async def _start_node(
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
     state = _state(spec, plan.topology, store, key)
-    upstream = Upstream(prefer=spec.limits.transports, counters=state.counters)
+    upstream = Upstream(
+        prefer=spec.limits.transports, counters=state.counters, names=_names(plan.topology)
+    )
     state.nearness = upstream.expected_s
     running.push_async_callback(upstream.close)
     clock = SystemClock()
     children = tuple(node.name for node in plan.topology.nodes if node.parent == spec.name)
     family = Family(state, children, spec.control.heartbeat_s)
-    muster = _muster(plan, spec, state)
+    store.watch(FsyncWatch(state.counters.fsyncs))
+    states = StatesOf(state, upstream, family, clock)
+    muster = _muster(plan, spec, state, states, process.pulse)
     running.callback(muster.close)
+    tells_of_all = spec.role == TOP_LEVEL
+    figures = figures_of(
+        state,
+        muster,
+        clock,
+        process.pulse.name,
+        _prefixes(plan.topology),
+        plan.data.root,
+        family if tells_of_all else None,
+    )
+    process.add(figures, muster.other_processes)
+    network = None
+    if tells_of_all:
+        network = NetworkScrape(process, spec.process, plan.topology, clock)
+        running.push_async_callback(network.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
     faults = Faults(clock, plan.data.faults(spec.name), plan.worker)
     faults.wake()
@@ -110,6 +144,7 @@ async def _start_node(
             **CacheControl(caches, muster, crew.call, spec.name).methods,
             **FaultControl(faults, crew.call, spec.name).methods,
             **FigureControl(muster, family, faults, shared.figures).methods,
+            "log.level": partial(_set_level, crew),
         },
     )
     if spec.cache.snapshot:
@@ -123,13 +158,14 @@ async def _start_node(
         key,
         control,
         family,
-        muster,
         Admission(
             rate=spec.admission.rate,
             burst=spec.admission.burst,
             misses=spec.admission.misses,
             confirm=spec.admission.confirm,
         ),
+        Scrape(figures, process, network),
+        plan.topology.log.slow_s,
         faults,
     )
     running.push_async_callback(service.close)
@@ -153,10 +189,22 @@ async def _start_node(
         propagation_s=spec.control.propagation_s,
     )
     running.push_async_callback(reporter.close)
+    states.reporter = reporter
+
+
+async def _set_level(crew: "_Crew", peer: str, params: list[Any]) -> str:
+    """Log what is of a level or worse, in all processes of a node; what it was before."""
+    (level,) = params if len(params) == 1 else (None,)
+    before = set_level(level)
+    await crew.call("level", params)
+    _log.warning("%s has set the level of what is logged from %s to %s", peer, before, level)
+    return before
 
 
 def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
     """What the first process asks of another one."""
+    if method == "level":
+        return set_level(*params)
     return (faults if method in METHODS else caches).call(method, params)
 
 
@@ -235,16 +283,34 @@ async def _open_doors(
     )
 
 
-def _muster(plan: HostPlan, spec: NodeSpec, state: NodeState) -> Muster:
+def _muster(
+    plan: HostPlan, spec: NodeSpec, state: NodeState, states: StatesOf, pulse: Pulse
+) -> Muster:
+    caches = partial(caches_of, state)
     if spec.workers == 1:
-        return Muster(state.counters, partial(caches_of, state), None, list)
+        return Muster(state.counters, caches, None, list, states)
     own = plan.data.counters(spec.name, plan.worker)
     others = [
         plan.data.counters(spec.name, worker)
         for worker in range(spec.workers)
         if worker != plan.worker
     ]
-    return Muster(state.counters, partial(caches_of, state), own, lambda: others)
+    process = (pulse.name, pulse.states)
+    return Muster(state.counters, caches, own, lambda: others, states, process)
+
+
+def _names(topology: Topology) -> dict[str, str]:
+    """What the nodes are called, by their addresses."""
+    return {
+        format_address(node.advertise, port): node.name
+        for node in topology.nodes
+        for port in (node.port, node.http_port)
+    }
+
+
+def _prefixes(topology: Topology) -> frozenset[str]:
+    """Those that somebody was made to hold (folded)."""
+    return frozenset(fold(prefix) for node in topology.nodes for prefix in node.homes)
 
 
 def _keep_on_a_core(worker: int) -> None:

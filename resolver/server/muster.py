@@ -1,4 +1,4 @@
-"""What all processes of a node have counted together.
+"""What all processes of a node have counted together, and how they do.
 
 Each process writes down every second what it has counted, in a file of its own; whoever is asked
 for the node's metrics adds the files of the others to what it has counted itself. A process that is
@@ -17,10 +17,12 @@ import msgpack
 from resolver.cache import CacheStatistics
 from resolver.telemetry.counters import Counters
 from resolver.telemetry.merging import add_counters, pack_counters
+from resolver.telemetry.states import NodeStates, ProcessStates
 
 INTERVAL_S: Final = 1.0
 
 Caches = Callable[[], Mapping[str, CacheStatistics]]
+States = Callable[[], NodeStates]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -29,7 +31,13 @@ class Muster:
     """The counts of one node."""
 
     def __init__(
-        self, counters: Counters, caches: Caches, own: Path | None, others: Callable[[], list[Path]]
+        self,
+        counters: Counters,
+        caches: Caches,
+        own: Path | None,
+        others: Callable[[], list[Path]],
+        states: States = NodeStates,
+        process: tuple[str, Callable[[], ProcessStates]] | None = None,
     ) -> None:
         """
         Args:
@@ -37,9 +45,13 @@ class Muster:
             caches: what is in its caches, by class.
             own: the file of this process; None if it is the only one of its node.
             others: the files of the others.
+            states: how the node does, seen from this process.
+            process: its name, and how it does; only of one that has a file.
         """
         self._counters: Final = counters
         self._caches: Final = caches
+        self._states: Final = states
+        self._process: Final = process
         self._own: Final = own
         self._others: Final = others
         self._timer: asyncio.TimerHandle | None = None
@@ -72,6 +84,22 @@ class Muster:
                 )
         return total
 
+    def states(self) -> NodeStates:
+        """How the node does."""
+        total = self._states()
+        for document in self._documents() if self._own is not None else ():
+            total.join_packed(document["states"])
+        return total
+
+    def other_processes(self) -> dict[str, ProcessStates]:
+        """How its other processes do, by name."""
+        found = {}
+        for document in self._documents() if self._own is not None else ():
+            if document["process"] is not None:
+                name, packed = document["process"]
+                found[name] = ProcessStates.unpacked(packed)
+        return found
+
     def close(self) -> None:
         """Write down the last of it."""
         if self._timer is not None:
@@ -92,11 +120,19 @@ class Muster:
             name: (figures.entries, figures.bytes, figures.budget, figures.evictions)
             for name, figures in self._caches().items()
         }
+        process = None
+        if self._process is not None:
+            name, states = self._process
+            process = (name, states().packed())
+        document = {
+            "counters": pack_counters(self._counters),
+            "caches": caches,
+            "states": self._states().packed(),
+            "process": process,
+        }
         draft = self._own.with_suffix(".new")
         try:
-            draft.write_bytes(
-                msgpack.packb({"counters": pack_counters(self._counters), "caches": caches})
-            )
+            draft.write_bytes(msgpack.packb(document))
             draft.replace(self._own)
         except OSError as error:
             _log.warning("what was counted is not written down: %s", error)

@@ -80,6 +80,13 @@ class Reporter:
             if peer is not None:
                 await peer.close()
 
+    def sync_lag_s(self) -> float | None:
+        """Seconds since the prefixes have changed and the parent was not told; None without a
+        parent."""
+        if self._parent is None:
+            return None
+        return 0.0 if self._changed_at is None else max(0.0, self._clock.now() - self._changed_at)
+
     @property
     def _name(self) -> str:
         return self._family.state.name

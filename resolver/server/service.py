@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from resolver.cache import CacheStatistics
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.node.administer import logging_in
 from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
+from resolver.node.forward import FAILURES
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
 from resolver.node.state import NodeState
@@ -22,18 +22,18 @@ from resolver.server.clock import Clock
 from resolver.server.driver import Asking, Driver
 from resolver.server.family import Family
 from resolver.server.faults import Faults
-from resolver.server.muster import Muster
+from resolver.server.figures import PROOFS, alone, count_proof, figures_of
 from resolver.server.notes import Notes
 from resolver.server.rehearsal import Rehearsal
+from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
-from resolver.telemetry.exposition import Sources, registry_of, render
 from resolver.transport.admission import Admission, client_of
 from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
-from resolver.wire.answer import Answer, Client
+from resolver.wire.answer import Answer, Client, Hop
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -54,15 +54,17 @@ class NodeService:
         signer: Signer | None = None,
         control: Control | None = None,
         family: Family | None = None,
-        muster: Muster | None = None,
         admission: Admission | None = None,
+        scrape: Scrape | None = None,
+        slow_s: float = 1.0,
         faults: Faults | None = None,
     ) -> None:
         """
         Args:
             admission: how much clients may ask.
+            slow_s: a resolution that takes longer is logged.
+            scrape: what the pages of metrics are made of; else of this node alone.
             faults: what goes wrong here, for rehearsals.
-            muster: what the node's other processes have counted.
             control: what the control plane may do here.
             family: who reports here over it.
         """
@@ -81,10 +83,9 @@ class NodeService:
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = _ready_answers(node.state)
         self._http_ready: Final = _http_ready(node.state, clock)
-        self._muster: Final = muster or Muster(
-            self._counters, partial(caches_of, node.state), None, list
-        )
-        self._registry: Final = registry_of(_sources(node.state, self._muster))
+        self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
+        self._slow_s: Final = slow_s
+        self._resolutions: Final = Notes(self.name, logging.WARNING)
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
         self._faults: Final = faults or Faults(clock)
@@ -204,9 +205,9 @@ class NodeService:
         """The prefixes whose identifiers live here."""
         return sorted(self._state.homes)
 
-    def metrics(self) -> bytes:
-        """The node's metrics in Prometheus' text format."""
-        return render(self._registry)
+    def metrics(self, scope: str = "node") -> bytes | Awaitable[bytes] | None:
+        """See ``Service``."""
+        return self._scrape.page(scope)
 
     def health(self) -> dict[str, object]:
         """Who this is, that it answers, and who reports to it."""
@@ -283,8 +284,35 @@ class NodeService:
         )
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
             self._tally.count(request.body.handle, answer.code)
-        if answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
+        elif request.op_code in PROOFS:
+            count_proof(self._counters, request, answer)
+        if path == "forwarded" and request.op_code == OpCode.RESOLVE:
+            self._tell_of(request, answer, time.perf_counter() - started)
+        elif answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
+
+    def _tell_of(self, request: Message, answer: Answer, seconds: float) -> None:
+        """Log a resolution that failed, or took long, with the path that it took."""
+        failed = answer.code in FAILURES
+        if not failed and seconds < self._slow_s:
+            return
+        assert isinstance(request.body, ResolveRequest)
+        handle, kind = request.body.handle, "failed" if failed else "slow"
+        said = answer.body.message if isinstance(answer.body, ErrorAnswer) else None
+        self._resolutions.note(
+            f"{kind} after {seconds:.3f} s: {handle}{f': {said}' if said else ''}"
+            f"{path_of(answer.hops)}",
+            self.clock.now(),
+            kind=kind,
+            handle=handle,
+            code=int(answer.code),
+            seconds=round(seconds, 6),
+            path=[
+                {"node": hop.node, "address": hop.address, "transport": hop.transport,
+                 "question": hop.question, "kind": hop.kind, "seconds": round(hop.seconds, 6)}
+                for hop in answer.hops
+            ],
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -315,6 +343,15 @@ class _Waiter(Generic[T]):
         self.service.count(self.request, answer, self.client, self.started, "forwarded")
         if not self.future.done():  # it is if who asked has left
             self.future.set_result(self.encode(answer, self.service.clock.unix()))
+
+
+def path_of(hops: Sequence[Hop]) -> str:
+    """Who was asked, what came of it, and how long that took."""
+    return "".join(
+        f"; {hop.node or hop.address} ({hop.transport}) {hop.question}: {hop.kind}"
+        f" {hop.seconds * 1000:.1f} ms"
+        for hop in hops
+    )
 
 
 def _as_it_is(answer: Answer, _: int) -> Answer:
@@ -356,25 +393,3 @@ def _http_ready(state: NodeState, clock: Clock) -> HttpReady | None:
         counters=state.counters,
     )
     return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix)
-
-
-def caches_of(state: NodeState) -> dict[str, CacheStatistics]:
-    """What is in the caches of a node, by class."""
-    return {
-        "route": state.routes.statistics(),
-        "leaf": state.records.statistics(),
-        "negative": state.records.negative_statistics(),
-        "own": state.own.statistics(),
-        "http": state.bodies.statistics(),
-    }
-
-
-def _sources(state: NodeState, muster: Muster) -> Sources:
-    return Sources(
-        node=state.name,
-        role=state.role,
-        counters=muster.counters,
-        caches=muster.caches,
-        records=state.store.count,
-        store_bytes=state.store.size_bytes,
-    )

@@ -43,6 +43,16 @@ Document = tuple[str, str, bytes | None]
 """Kind, key and content of a document (``resolver.storage.ledger``); None removes it."""
 
 
+class CommitWatch(Protocol):
+    """Hears when transactions go to disk, one at a time; on whichever thread writes them."""
+
+    def began(self) -> None:
+        """All of a transaction is made; now it has to become durable."""
+
+    def ended(self) -> None:
+        """It is."""
+
+
 class RecordStore(Protocol):
     """The records of one node.
 
@@ -102,6 +112,10 @@ class RecordStore(Protocol):
 
     def size_bytes(self) -> int:
         """Octets the store occupies where it lives (disk or memory)."""
+
+    def watch(self, watch: CommitWatch) -> None:
+        """Tell ``watch`` from now on when something goes to disk; a store that has none tells
+        nothing."""
 
     def backup(self) -> None:
         """Copy everything, as it is at one moment, to where a backup of this store belongs; the

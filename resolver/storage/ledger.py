@@ -75,6 +75,9 @@ class Ledger(Protocol):
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """The journal from the entry behind number ``after`` on, in order, weakly consistent."""
 
+    def last_entry(self) -> int:
+        """The number of the last entry of the journal; 0 if there is none yet."""
+
     def note(self, text: str, user: str, unix_now: int) -> None:
         """Append a note to the journal: something was done here that is no single change."""
 

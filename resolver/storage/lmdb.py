@@ -147,6 +147,10 @@ class LmdbStore(LmdbFile):
             yield from page
             after = page[-1].number
 
+    def last_entry(self) -> int:
+        """See ``Ledger``."""
+        return self._read(self._ledger.last)
+
     def note(self, text: str, user: str, unix_now: int) -> None:
         """See ``Ledger``."""
         self._write(partial(self._ledger.note, text, user, unix_now))

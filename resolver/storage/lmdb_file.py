@@ -20,6 +20,7 @@ from typing import Final, TypeAlias, TypeVar
 import lmdb
 
 from resolver.model.errors import StoreError
+from resolver.storage.base import CommitWatch
 from resolver.storage.generation import Generation
 from resolver.storage.lmdb_errors import reason_of
 
@@ -72,6 +73,7 @@ class LmdbFile:
         # One thread writes at a time: the map must not grow under another's transaction.
         self._writing: Final = Lock()
         self._process: Final = os.getpid()
+        self._watch: CommitWatch | None = None
         if not create and not path.exists():
             raise StoreError(f"there is no record store at {path}")
         try:
@@ -100,6 +102,10 @@ class LmdbFile:
             return self.path.stat().st_size
         except OSError as error:
             raise StoreError(f"cannot read {self.path}: {error.strerror}") from error
+
+    def watch(self, watch: CommitWatch) -> None:
+        """See ``RecordStore``."""
+        self._watch = watch
 
     def backup(self) -> None:
         """Copy the file, without its free pages, to one beside it, ``records.mdb.backup``. Readers
@@ -162,6 +168,10 @@ class LmdbFile:
                 try:
                     with self._env.begin(write=True) as txn:
                         number, outcome = txn.id(), work(txn)
+                        if self._watch is not None:
+                            self._watch.began()
+                    if self._watch is not None:
+                        self._watch.ended()
                     if changes is not None and changes(outcome):
                         self._generation.set(number)
                     return outcome

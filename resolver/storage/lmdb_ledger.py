@@ -66,6 +66,11 @@ class LmdbLedger:
         """See ``Ledger``."""
         self._enter(txn, [pack_entry(unix_now, user, 0, text, None)])
 
+    def last(self, txn: Txn) -> int:
+        """See ``Ledger.last_entry``."""
+        cursor = txn.cursor(self._journal)
+        return int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+
     def page(self, txn: Txn, after: int) -> list[Entry]:
         """The next entries."""
         cursor = txn.cursor(self._journal)
@@ -123,8 +128,7 @@ class LmdbLedger:
                 txn.put(key, document, db=self._documents)
 
     def _enter(self, txn: Txn, entries: Iterable[bytes]) -> None:
-        cursor = txn.cursor(self._journal)
-        number = int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+        cursor, number = txn.cursor(self._journal), self.last(txn)
         for entry in entries:
             number += 1
             key = number.to_bytes(_NUMBER_OCTETS, "big")

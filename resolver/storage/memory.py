@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from resolver.model.errors import StoreError
-from resolver.storage.base import Change, Document, Record, check_record, same
+from resolver.storage.base import Change, CommitWatch, Document, Record, check_record, same
 from resolver.storage.layout import (
     fold_octets,
     key_of,
@@ -94,6 +94,11 @@ class MemoryStore:
                 self.put_documents(kind, {name: document})
         return made
 
+    def last_entry(self) -> int:
+        """See ``Ledger``."""
+        self._check_open()
+        return len(self._entries)
+
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """See ``Ledger``."""
         self._check_open()
@@ -165,6 +170,9 @@ class MemoryStore:
         """See ``RecordStore``; keys and encoded values, without the objects around them."""
         self._check_open()
         return sum(len(key) + len(values.octets) for key, (_, values) in self._records.items())
+
+    def watch(self, watch: CommitWatch) -> None:
+        """See ``RecordStore``; nothing goes to disk here."""
 
     def backup(self) -> None:
         """See ``RecordStore``; a store that forgets has no place for one."""

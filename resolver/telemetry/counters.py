@@ -2,6 +2,7 @@
 
 Rules: counting is an addition to an int; nothing here formats, locks or allocates on the way of a
 request that was seen before. ``exposition`` turns the counters into metrics when somebody scrapes.
+What upstreams are called is their business who ask them; there must not be many names.
 """
 
 from bisect import bisect_left
@@ -19,7 +20,13 @@ OTHER: Final = -1
 """Stands for every response code that is not of the protocol: a foreign server can send four
 billion of them, and each would be a counter and a label."""
 
+UNNAMED: Final = "other"
+"""Stands for every upstream and prefix that the topology does not name."""
+
 _KNOWN: Final = frozenset(map(int, ResponseCode))
+_RESOLVE: Final = int(OpCode.RESOLVE)
+_SUCCESS: Final = int(ResponseCode.SUCCESS)
+_OPERATIONS: Final = frozenset(map(int, OpCode))
 
 
 class Histogram:
@@ -46,18 +53,22 @@ class Counters:
     """Everything one node counts.
 
     Attributes:
-        requests: (operation, transport, response code or ``OTHER``) → number.
+        requests: (operation, transport, response code) → number; ``OTHER`` in place of either code.
         durations: (transport, path) → histogram; the path is ``ready`` (repeated), ``local``
             (answered here, at once) or ``forwarded`` (others had to be asked).
         cache_lookups: (class, result) → number.
-        upstream_requests: response code, ``OTHER``, ``"timeout"`` or ``"error"`` → number.
-        upstream_durations: of exchanges with upstreams.
-        upstream_in_flight: exchanges that wait for a reply.
-        upstream_hedges: requests sent once more because their answer was late.
+        upstream_requests: (upstream, response code, ``OTHER``, ``"timeout"`` or ``"error"``) →
+            number.
+        upstream_durations: upstream → of exchanges with it.
+        upstream_retries: (upstream, reason) → requests sent once more: their answer was ``late``,
+            or the first way has ``failed``.
         coalesced: requests that joined a resolution already under way.
+        running: resolutions and changes under way now.
         malformed: (transport, reason) → number.
         shed: reason → number of requests turned away, or answers cut, so that others get theirs.
+        auth: (kind of proof, result) → number.
         commits: durations of the transactions that made changes durable.
+        fsyncs: of these and all others, the time the disk took.
         write_failures: transactions that could not be written.
     """
 
@@ -65,18 +76,22 @@ class Counters:
         self.requests: dict[tuple[int, str, int], int] = {}
         self.durations: dict[tuple[str, str], Histogram] = {}
         self.cache_lookups: dict[tuple[str, str], int] = {}
-        self.upstream_requests: dict[int | str, int] = {}
-        self.upstream_durations = Histogram()
-        self.upstream_in_flight = 0
-        self.upstream_hedges = 0
+        self.upstream_requests: dict[tuple[str, int | str], int] = {}
+        self.upstream_durations: dict[str, Histogram] = {}
+        self.upstream_retries: dict[tuple[str, str], int] = {}
         self.coalesced = 0
+        self.running = 0
         self.malformed: dict[tuple[str, str], int] = {}
         self.shed: dict[str, int] = {}
+        self.auth: dict[tuple[str, str], int] = {}
         self.commits = Histogram()
+        self.fsyncs = Histogram()
         self.write_failures = 0
 
     def request(self, operation: int, transport: str, code: int, path: str, seconds: float) -> None:
         """Count one answered request."""
+        if operation not in _OPERATIONS:
+            operation = OTHER
         key = (operation, transport, code if code in _KNOWN else OTHER)
         self.requests[key] = self.requests.get(key, 0) + 1
         histogram = self.durations.get((transport, path))
@@ -86,7 +101,7 @@ class Counters:
 
     def ready(self, transport: str, number: int, cached: int, seconds: float) -> None:
         """Count ready answers that went out together; ``cached`` of them from the cache."""
-        key = (int(OpCode.RESOLVE), transport, int(ResponseCode.SUCCESS))
+        key = (_RESOLVE, transport, _SUCCESS)
         self.requests[key] = self.requests.get(key, 0) + number
         histogram = self.durations.get((transport, "ready"))
         if histogram is None:
@@ -100,16 +115,24 @@ class Counters:
         key = (class_, result)
         self.cache_lookups[key] = self.cache_lookups.get(key, 0) + 1
 
-    def upstream_started(self) -> None:
-        """An exchange with an upstream begins."""
-        self.upstream_in_flight += 1
-
-    def upstream_finished(self, code: int | str, seconds: float) -> None:
-        """The exchange ended with a response code, ``timeout`` or ``error``."""
-        self.upstream_in_flight -= 1
-        key = code if isinstance(code, str) or code in _KNOWN else OTHER
+    def upstream_finished(self, upstream: str, code: int | str, seconds: float) -> None:
+        """An exchange ended with a response code, ``timeout`` or ``error``."""
+        key = (upstream, code if isinstance(code, str) or code in _KNOWN else OTHER)
         self.upstream_requests[key] = self.upstream_requests.get(key, 0) + 1
-        self.upstream_durations.observe(seconds)
+        histogram = self.upstream_durations.get(upstream)
+        if histogram is None:
+            histogram = self.upstream_durations[upstream] = Histogram()
+        histogram.observe(seconds)
+
+    def upstream_retried(self, upstream: str, reason: str) -> None:
+        """A request went out once more, for a reason of ``upstream_retries``."""
+        key = (upstream, reason)
+        self.upstream_retries[key] = self.upstream_retries.get(key, 0) + 1
+
+    def proof(self, kind: str, result: str) -> None:
+        """Somebody proved who they are, or did not."""
+        key = (kind, result)
+        self.auth[key] = self.auth.get(key, 0) + 1
 
     def rejected(self, transport: str, reason: str) -> None:
         """Count a message or connection that was turned away."""

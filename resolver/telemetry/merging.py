@@ -11,7 +11,7 @@ import msgpack
 
 from resolver.telemetry.counters import Counters, Histogram
 
-GAUGES: Final = frozenset({"upstream_in_flight"})
+GAUGES: Final = frozenset({"running"})
 
 
 def pack_counters(counters: Counters) -> bytes:

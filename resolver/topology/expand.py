@@ -17,6 +17,7 @@ from resolver.topology.plan import (
     CacheSpec,
     ControlSpec,
     LimitSpec,
+    LogSpec,
     NodeSpec,
     QuotaSpec,
     Topology,
@@ -98,7 +99,8 @@ def expand(loaded: Loaded) -> Topology:
         troubles.append(f"{loaded.source}: network: tls_certificate and tls_key belong together")
     if troubles:
         raise ConfigError("\n".join(troubles))
-    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key)
+    log = LogSpec(file.log.format, file.log.level, file.log.slow)
+    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key, log)
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:

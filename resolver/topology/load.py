@@ -25,7 +25,7 @@ PRESETS: Final = ("wuhan", "minimal")
 
 ENVIRONMENT: Final = "WUHAN_"
 COMMAND_LINE: Final = "command line"
-_OVERRIDABLE: Final = ("network", "cache", "limits")
+_OVERRIDABLE: Final = ("network", "cache", "limits", "log")
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,15 @@ class NodeSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSpec:
+    """What is logged, and how; a resolution that takes ``slow_s`` seconds is told of."""
+
+    form: str = "pretty"
+    level: str = "info"
+    slow_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All nodes of a network.
 
@@ -128,6 +137,7 @@ class Topology:
     nodes: tuple[NodeSpec, ...]
     tls_certificate: str = ""
     tls_key: str = ""
+    log: LogSpec = field(default_factory=LogSpec)
 
     def node(self, name: str) -> NodeSpec:
         """The node called ``name``.
@@ -167,6 +177,11 @@ class Topology:
         )
 
 
+def process_name(process: str, worker: int) -> str:
+    """What one of several processes that run the same is called."""
+    return f"{process}-{worker + 1}" if worker else process
+
+
 @dataclass(frozen=True, slots=True)
 class DataPaths:
     """Where a network keeps its files; nothing is written outside ``root``."""
@@ -177,6 +192,11 @@ class DataPaths:
     def state(self) -> Path:
         """What runs here."""
         return self.root / "state.json"
+
+    @property
+    def targets(self) -> Path:
+        """Where Prometheus finds the nodes (its file-based service discovery)."""
+        return self.root / "targets.json"
 
     @property
     def lock(self) -> Path:

@@ -314,6 +314,20 @@ class SecondaryModel(_Section):
         return self
 
 
+class LogModel(_Section):
+    """What the nodes log."""
+
+    format: Literal["pretty", "json"] = Field(
+        "pretty", description="lines for people, or lines of JSON for programs"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is logged; `wuhan logs --level` changes it at run time"
+    )
+    slow: Duration = Field(
+        1.0, description="a resolution that takes longer is told with its path; 0 tells of all"
+    )
+
+
 class NetworkFile(_Section):
     """A network's TOML file."""
 
@@ -323,5 +337,6 @@ class NetworkFile(_Section):
     quotas: QuotasModel = Field(default_factory=lambda: QuotasModel())
     admission: AdmissionModel = Field(default_factory=lambda: AdmissionModel())
     control: ControlModel = Field(default_factory=lambda: ControlModel())
+    log: LogModel = Field(default_factory=lambda: LogModel())
     node: tuple[NodeModel, ...] = Field((), description="nodes, one by one")
     secondary: tuple[SecondaryModel, ...] = Field((), description="secondary nodes, in short")

@@ -83,8 +83,9 @@ class Service(Protocol):
     def prefixes(self) -> list[str]:
         """The prefixes whose identifiers live here."""
 
-    def metrics(self) -> bytes:
-        """The node's metrics in Prometheus' text format."""
+    def metrics(self, scope: str = "node") -> bytes | Awaitable[bytes] | None:
+        """Metrics in Prometheus' text format: of the ``node``, of its ``process``, of the whole
+        ``network``; None if this node does not tell the latter."""
 
     def health(self) -> dict[str, object]:
         """Who this is and whether it answers."""

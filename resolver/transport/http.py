@@ -172,6 +172,7 @@ def make_app(
     for path in ("/api", "/api/{rest:.*}"):
         app.router.add_route("*", path, handlers.unknown)
     app.router.add_get("/metrics", handlers.metrics)
+    app.router.add_get("/metrics/{scope:process|network}", handlers.metrics)
     app.router.add_get("/health", handlers.health)
     if extend is not None:
         extend(app)
@@ -367,10 +368,16 @@ class _Handlers:
         return html_response(page_of_node(self._service.name, self._service.health()), 200)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """``GET /metrics``, for Prometheus."""
+        """``GET /metrics``, for Prometheus; ``/metrics/process`` of all nodes of the process, and
+        ``/metrics/network`` of all nodes there are."""
+        scope = request.match_info.get("scope", "node")
+        told = self._service.metrics(scope)
+        page = told if told is None or isinstance(told, bytes) else await told
+        if page is None:
+            told_by = "the top-level node tells the metrics of the whole network, this one does not"
+            return web.Response(status=404, text=f"{told_by}\n")
         return web.Response(
-            body=self._service.metrics(),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+            body=page, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
 
     async def health(self, request: web.Request) -> web.StreamResponse:

@@ -50,6 +50,7 @@ class Upstream:
         allowed: Sequence[IPv4Network | IPv6Network] = LOOPBACK,
         counters: Counters | None = None,
         peers: Mapping[str, PeerKind] = PEERS,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         """
         Args:
@@ -57,8 +58,10 @@ class Upstream:
             allowed: networks whose servers may be asked.
             counters: where exchanges are counted.
             peers: what the names in ``prefer`` mean.
+            names: what servers are called in metrics, by ``host:port``.
         """
-        self._servers: Final = Servers(prefer, allowed, counters or Counters(), peers)
+        counters = counters or Counters()
+        self._servers: Final = Servers(prefer, allowed, counters, peers, names or {})
 
     def ask(self, ask: Ask, heard: Callable[[Outcome], None]) -> Sent:
         """Ask the site of ``ask``; ``heard`` is told the reply, or why there is none: an
@@ -152,7 +155,6 @@ class Exchange:
         else:
             self._timer = loop.call_later(self._ask.timeout, self._late)
         self._target.health.in_flight += 1
-        servers.counters.upstream_started()
         servers.budget.earn()
         self._send()
 
@@ -191,6 +193,7 @@ class Exchange:
     def _failed(self, trouble: str) -> None:
         self._troubles.append(trouble)
         if self._next < len(self._target.ways) and self._servers.budget.spend():
+            self._servers.counters.upstream_retried(self._target.health.label, "failed")
             self._send()
         elif len(self._troubles) == len(self._sent):
             self._target.health.failed(time.monotonic())
@@ -201,7 +204,7 @@ class Exchange:
         """The answer is late, after so many seconds: ask by another transport too."""
         self._timer = self._loop.call_later(self._ask.timeout - after, self._late)
         if self._next < len(self._target.ways) and self._servers.budget.spend():
-            self._servers.counters.upstream_hedges += 1
+            self._servers.counters.upstream_retried(self._target.health.label, "late")
             self._send()
 
     def _late(self) -> None:
@@ -221,7 +224,8 @@ class Exchange:
         # What was sent knows this exchange as the one to tell. Without this, memory would be free
         # only after a search for garbage, which held up a node for 100 ms of each second.
         self._sent.clear()
-        self._servers.counters.upstream_finished(code, time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        self._servers.counters.upstream_finished(self._target.health.label, code, seconds)
 
     def _believed(self, octets: bytes, way: Way) -> Message:
         """The reply, if it is one to this request.

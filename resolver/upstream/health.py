@@ -12,6 +12,8 @@ from enum import Enum
 from math import inf
 from typing import Final
 
+from resolver.telemetry.counters import UNNAMED
+
 OPENS_AFTER: Final = 5
 """Failures in a row."""
 
@@ -45,6 +47,7 @@ class Health:
 
     Attributes:
         name: ``host:port``, for people.
+        label: what it is called in metrics, one of few names.
         rtt_s: seconds an answer takes on average; 0 if there was none yet.
         spread_s: how much that varies.
         failures: in a row.
@@ -53,6 +56,7 @@ class Health:
     """
 
     name: str
+    label: str = UNNAMED
     rtt_s: float = 0.0
     spread_s: float = 0.0
     failures: int = 0
@@ -98,6 +102,12 @@ class Health:
         """Nobody waits for the answer of the request that tries any more."""
         if self.breaker is Breaker.HALF_OPEN:
             self.breaker = Breaker.OPEN
+
+    def breaker_at(self, now: float) -> Breaker:
+        """The state in which the next request would find the breaker."""
+        if self.breaker is Breaker.OPEN and now >= self._until:
+            return Breaker.HALF_OPEN
+        return self.breaker
 
     def expected_s(self, now: float) -> float:
         """How long an answer will take: 0 if nobody knows, infinite if it is left alone."""

@@ -18,7 +18,7 @@ from resolver.model.address import format_address
 from resolver.model.handle import is_prefix_handle
 from resolver.model.site import Protocol as Transport
 from resolver.model.site import Server
-from resolver.telemetry.counters import Counters
+from resolver.telemetry.counters import UNNAMED, Counters
 from resolver.upstream.health import Budget, Health
 from resolver.upstream.http import HttpPeer
 from resolver.upstream.peer import Peer
@@ -87,6 +87,7 @@ class Servers:
         allowed: Sequence[IPv4Network | IPv6Network],
         counters: Counters,
         kinds: Mapping[str, PeerKind],
+        names: Mapping[str, str],
     ) -> None:
         """
         Args:
@@ -94,12 +95,14 @@ class Servers:
             allowed: networks whose servers may be asked.
             counters: where exchanges are counted.
             kinds: what the names in ``prefer`` mean.
+            names: what servers are called in metrics, by ``host:port``; all others share a name.
         """
         self.counters: Final = counters
         self.budget: Final = Budget()
         self._prefer: Final = tuple(prefer)
         self._allowed: Final = tuple(allowed)
         self._kinds: Final = kinds
+        self._names: Final = names
         self._peers: Final[OrderedDict[tuple[str, str, int], Peer]] = OrderedDict()
         self._targets: Final[dict[int, Target]] = {}
         self._healths: Final[OrderedDict[tuple[str, int], Health]] = OrderedDict()
@@ -189,5 +192,7 @@ class Servers:
         if health is None:
             if len(self._healths) >= MAX_PEERS:
                 self._healths.popitem(last=False)
-            health = self._healths[host, port] = Health(format_address(host, port))
+            name = format_address(host, port)
+            health = Health(name, self._names.get(name, UNNAMED))
+            self._healths[host, port] = health
         return health

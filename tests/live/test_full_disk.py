@@ -96,7 +96,7 @@ def failures(node: dict[str, Any]) -> float:
     url = f"http://127.0.0.1:{node['http_port']}/metrics"
     with urllib.request.urlopen(url) as response:
         text = response.read().decode()
-    name = re.escape(f'wuhan_store_write_failures_total{{node="{node["name"]}"}}')
+    name = re.escape(f'wuhan_store_write_failures_total{{node="{node["name"]}",role="enterprise"}}')
     found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
     assert found, text
     return float(found[1])

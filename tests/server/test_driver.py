@@ -151,7 +151,7 @@ async def test_the_deadline_holds_however_many_are_silent(counters: Counters):
     assert isinstance(answer.body, ErrorAnswer)
     assert "was not resolved within 0.5 s" in (answer.body.message or "")
     assert limits.deadline_s <= seconds < limits.deadline_s + 0.5
-    assert counters.upstream_requests["timeout"] == 3
+    assert counters.upstream_requests["other", "timeout"] == 3
 
 
 async def test_closing_waits_for_what_runs(driver: Driver, gate: Gate):

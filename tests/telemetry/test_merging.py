@@ -9,11 +9,11 @@ def counted(number: int) -> Counters:
     for _ in range(number):
         counters.request(1, "udp", 100, "local", 0.0002)
         counters.ready("tcp", 3, 2, 0.00002)
-        counters.upstream_started()
+        counters.running += 1
         counters.commits.observe(0.01)
         counters.coalesced += 1
         counters.rejected("udp", "malformed")
-    counters.upstream_finished("timeout", 2.0)
+    counters.upstream_finished("works", "timeout", 2.0)
     return counters
 
 
@@ -29,16 +29,17 @@ def test_all_that_is_counted() -> None:
     assert total.commits.counts == one.commits.counts
     assert abs(total.commits.total - one.commits.total) < 1e-9
     assert total.malformed == one.malformed
-    assert total.upstream_requests == {"timeout": 2}
+    assert total.upstream_requests == {("works", "timeout"): 2}
     assert total.coalesced == 5
-    assert total.upstream_in_flight == 1 + 2
+    assert total.upstream_durations["works"].total == 4.0
+    assert total.running == 5
     assert len(total.commits.counts) == len(BUCKETS) + 1
 
 
 def test_what_is_a_state_ends_with_its_process() -> None:
     again = Counters()
     add_counters(again, pack_counters(counted(3)), gauges=False)
-    assert again.upstream_in_flight == 0
+    assert again.running == 0
     assert again.coalesced == 3
 
 
