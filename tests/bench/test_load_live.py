@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +13,13 @@ import pytest
 import yaml
 
 from resolver.cluster.launch import launch
-from resolver.cluster.state import NetworkState, data_paths
+from resolver.cluster.state import data_paths
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 
 pytestmark = pytest.mark.slow
 
 HOUSE = Path(__file__).parents[2]
-DELAY_S = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -147,55 +144,17 @@ def test_a_run_that_passes_and_its_reports(network: Path, tmp_path: Path):
     assert "threshold cpu_change<1000%" in again.stdout
 
 
-def delaying(address: tuple[str, int], relay: socket.socket, stopped: threading.Event) -> None:
-    """Pass datagrams to ``address`` and back, the answers later by DELAY_S."""
-    clients: dict[tuple[str, int], socket.socket] = {}
-    waiting: list[tuple[float, bytes, tuple[str, int]]] = []
-    relay.settimeout(0.002)
-    while not stopped.is_set():
-        try:
-            octets, client = relay.recvfrom(4096)
-            if client not in clients:
-                clients[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                clients[client].setblocking(False)
-                clients[client].connect(address)
-            clients[client].send(octets)
-        except TimeoutError:
-            pass
-        for client, upstream in clients.items():
-            try:
-                waiting.append((time.monotonic() + DELAY_S, upstream.recv(4096), client))
-            except BlockingIOError:
-                continue
-        while waiting and waiting[0][0] <= time.monotonic():
-            _, answer, client = waiting.pop(0)
-            relay.sendto(answer, client)
-    for upstream in clients.values():
-        upstream.close()
-
-
 @pytest.fixture
-def delayed(network: Path, tmp_path: Path) -> Iterator[Path]:
-    """A data folder that says the recursive node is behind a relay that delays answers."""
-    document = json.loads((network / "state.json").read_text(encoding="utf-8"))
-    state = NetworkState(**{**document, "nodes": []})
-    assert state.network
-    recursive = next(node for node in document["nodes"] if node["role"] == "recursive")
-    stopped = threading.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as relay:
-        relay.bind(("127.0.0.1", 0))
-        address = (recursive["address"], recursive["port"])
-        recursive["port"] = relay.getsockname()[1]
-        thread = threading.Thread(target=delaying, args=(address, relay, stopped))
-        thread.start()
-        folder = tmp_path / "delayed"
-        folder.mkdir()
-        (folder / "state.json").write_text(json.dumps(document), encoding="utf-8")
-        try:
-            yield folder
-        finally:
-            stopped.set()
-            thread.join()
+def delayed(network: Path) -> Iterator[Path]:
+    """The network, its recursive node slower by 50 ms."""
+    data = ("--data", network)
+    added = run("resolver.cli.main", "fault", "add", "recursive", "delay=50ms", *data)
+    assert added.returncode == 0, added.stderr
+    try:
+        yield network
+    finally:
+        cleared = run("resolver.cli.main", "fault", "clear", *data)
+        assert cleared.returncode == 0, cleared.stderr
 
 
 def test_a_delay_of_50_ms_misses_a_threshold_and_the_report_says_which(
