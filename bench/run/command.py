@@ -29,6 +29,7 @@ from resolver.cli.options import data_option
 from resolver.model.errors import ConfigError
 from resolver.topology.units import parse_duration
 
+FAILED: Final = 3
 MISSED: Final = 4
 INTERRUPTED: Final = 130
 _BREAK_SLICES: Final = 3
@@ -151,6 +152,9 @@ def run(
             click.echo(f"reports: {folder}/report.html, report.json, report.csv, junit.xml")
     if interrupted:
         return INTERRUPTED
+    if not report["totals"]["codes"]:
+        output.error("nothing was answered at all; whether the nodes do says: wuhan status")
+        return FAILED
     missed = [verdict for verdict in report["thresholds"] if not verdict["met"]]
     for verdict in missed:
         output.error(verdict_line(verdict))

@@ -144,6 +144,20 @@ def test_a_run_that_passes_and_its_reports(network: Path, tmp_path: Path):
     assert "threshold cpu_change<1000%" in again.stdout
 
 
+def test_a_network_that_answers_nothing_is_status_3(network: Path):
+    data = ("--data", network)
+    added = run("resolver.cli.main", "fault", "add", "recursive", "stop", *data)
+    assert added.returncode == 0, added.stderr
+    try:
+        done = bench("zipf", "-t", "3s", "-e", "errors<100%", data=network)
+    finally:
+        cleared = run("resolver.cli.main", "fault", "clear", *data)
+        assert cleared.returncode == 0, cleared.stderr
+    assert done.returncode == 3, done.stdout
+    assert "nothing was answered at all" in done.stderr
+    assert "no answer in 5 s" in done.stdout
+
+
 @pytest.fixture
 def delayed(network: Path) -> Iterator[Path]:
     """The network, its recursive node slower by 50 ms."""
