@@ -48,43 +48,41 @@ def live(title: str, seconds: float) -> Iterator[Tell]:
 
 @contextmanager
 def _bar(title: str, seconds: float) -> Iterator[Tell]:
+    from rich.console import Group
+    from rich.live import Live
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("\n{task.fields[line]}"),
-    )
-    shown: Progress
-    with Progress(*columns, console=output.console(stderr=True)) as shown:
-        task = shown.add_task(title, total=seconds, line="starting")
+    progress = Progress(BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    task = progress.add_task(title, total=seconds)
+    with Live(progress, console=output.console(stderr=True)) as screen:
 
         def tell(part: Slice) -> None:
-            shown.update(task, completed=part.start + part.seconds, line=slice_line(part))
+            progress.update(task, completed=part.start + part.seconds)
+            screen.update(Group(progress, *slice_lines(part)), refresh=True)
 
         yield tell
 
 
 def slice_line(part: Slice) -> str:
     """A slice in one line."""
+    return "  ".join(slice_lines(part))
+
+
+def slice_lines(part: Slice) -> list[str]:
+    """A slice: rate and latencies; errors and hits; CPU."""
     total = part.total()
     asked = total.answers + total.failed
-    errors = total.failed / asked * 100 if asked else 0.0
-    parts = [f"{total.answers / part.seconds:,.0f}/s"]
-    parts += [
+    first = [f"{total.answers / part.seconds:,.0f}/s"]
+    first += [
         f"p{share * 100:g} {percentile(total.us, share):.2f} ms" for share in (0.5, 0.95, 0.99)
     ]
-    parts.append(f"errors {errors:.2f} %")
+    second = [f"errors {total.failed / asked * 100 if asked else 0.0:.2f} %"]
     for kind, (hits, misses) in sorted(part.lookups.items()):
         if hits + misses:
-            parts.append(f"{kind} hits {hits / (hits + misses) * 100:.1f} %")
+            second.append(f"{kind} hits {hits / (hits + misses) * 100:.1f} %")
     busiest = sorted(part.cpu.items(), key=lambda item: -item[1])[:_BUSIEST]
-    parts.append(
-        "CPU "
-        + " ".join(f"{name} {s / part.seconds * _PERCENT_PER_CORE:.0f} %" for name, s in busiest)
-    )
-    return "  ".join(parts)
+    third = (f"{name} {s / part.seconds * _PERCENT_PER_CORE:.0f} %" for name, s in busiest)
+    return ["  ".join(first), "  ".join(second), "CPU " + " ".join(third)]
 
 
 def summary(report: Mapping[str, Any]) -> None:
