@@ -8,6 +8,8 @@ from resolver.cli.top import figures_in
 from resolver.console.rates import Rates, quantile
 from resolver.console.standing import ranking_of, topology_of
 from resolver.telemetry.counters import BUCKETS, Counters
+from resolver.telemetry.exposition import NodeFigures, Sources
+from resolver.telemetry.page import Page
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 
@@ -91,15 +93,14 @@ def test_metrics_say_the_same(network_metrics: str):
 
 @pytest.fixture
 def network_metrics() -> str:
-    from resolver.telemetry.exposition import Sources, registry_of, render
-
     counters = Counters()
     for code, times in ((1, 3), (100, 1), (777777, 2)):
         for _ in range(times):
             counters.request(1, "udp", code, "local", 0.00008)
     counters.cache_lookup("leaf", "hit")
-    sources = Sources("n", "recursive", lambda: counters, dict, lambda: 0, lambda: 0)
-    return render(registry_of(sources)).decode()
+    page = Page()
+    NodeFigures(Sources("n", "recursive", lambda: counters, dict, lambda: None)).write(page)
+    return page.octets().decode()
 
 
 def test_secondary_nodes_are_ranked_by_what_is_below_them():
