@@ -84,6 +84,7 @@ def test_the_wheel_holds_the_packages_and_the_presets_and_nothing_else(wheel: Pa
     assert {f"resolver/presets/prometheus/{name}.yml" for name in ("prometheus", "rules")} <= set(
         names
     )
+    assert {"bench/locustfile.py", "bench/workloads/enterprise.toml"} <= set(names)
     assert [name for name in names if "/tests/" in name or name.endswith(".pyc")] == []
 
 

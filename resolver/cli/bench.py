@@ -11,6 +11,7 @@ import click
 from resolver.cli.lazy import LazyGroup
 
 COMMANDS: Final = {
+    "run": ("bench.run.command:run", "Run a workload, judge it by thresholds, write reports."),
     "soak": ("bench.soak.command:command", "Two billion resolutions, every answer verified."),
     "replay": ("bench.replay.command:command", "Ask again what an access log says was asked."),
 }
@@ -19,4 +20,7 @@ COMMANDS: Final = {
 
 @click.group("bench", cls=LazyGroup, table=COMMANDS)
 def bench() -> None:
-    """Load a network with client applications, and judge what comes back."""
+    """Load a network with client applications, and judge what comes back.
+
+    Start with "wuhan bench run --start" or "wuhan bench run --list".
+    """

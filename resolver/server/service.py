@@ -16,7 +16,6 @@ from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
 from resolver.node.forward import FAILURES
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
-from resolver.node.state import NodeState
 from resolver.registry.identity import Claim
 from resolver.server.clock import Clock
 from resolver.server.driver import Asking, Driver
@@ -24,13 +23,13 @@ from resolver.server.family import Family
 from resolver.server.faults import Faults
 from resolver.server.figures import PROOFS, alone, count_proof, figures_of
 from resolver.server.notes import Notes
+from resolver.server.ready import http_ready_answers, ready_answers
 from resolver.server.rehearsal import Rehearsal
 from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
 from resolver.server.writer import Writer
 from resolver.transport.access import AccessLog
 from resolver.transport.admission import Admission, client_of
-from resolver.transport.at_hand import AtHand
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
@@ -84,8 +83,8 @@ class NodeService:
         self._writer: Final = Writer(node.state.store, clock.unix, self._counters)
         self._driver: Final = Driver(upstream, self._writer, clock, self._counters)
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
-        self._ready: Final = _ready_answers(node.state, access)
-        self._http_ready: Final = _http_ready(node.state, clock, access)
+        self._ready: Final = ready_answers(node.state, access)
+        self._http_ready: Final = http_ready_answers(node.state, clock, access)
         self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
         self._slow_s: Final = slow_s
         self._resolutions: Final = Notes(self.name, logging.WARNING)
@@ -365,37 +364,3 @@ def _as_it_is(answer: Answer, _: int) -> Answer:
 
 def _forget(_: Answer) -> None:
     """Nobody waits."""
-
-
-def _ready_answers(state: NodeState, access: AccessLog | None) -> dict[str, Ready]:
-    """By transport; none where every request has to be counted by who asks."""
-    if state.max_daily_requests:
-        return {}
-    return {
-        transport: Ready(
-            state.own,
-            state.records.entries,
-            record=state.public_record,
-            refresh=state.refresh,
-            prefixes=state.prefixes,
-            counters=state.counters,
-            transport=transport,
-            access=access,
-        )
-        for transport in ("udp", "tcp")
-    }
-
-
-def _http_ready(state: NodeState, clock: Clock, access: AccessLog | None) -> HttpReady | None:
-    """The same for HTTP."""
-    if state.max_daily_requests:
-        return None
-    at_hand = AtHand(
-        state.own,
-        state.records.entries,
-        record=state.public_record,
-        refresh=state.refresh,
-        prefixes=state.prefixes,
-        counters=state.counters,
-    )
-    return HttpReady(at_hand, state.bodies, now=clock.now, unix_now=clock.unix, access=access)
