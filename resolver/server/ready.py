@@ -27,9 +27,7 @@ def ready_answers(state: NodeState, access: AccessLog | None) -> dict[str, Ready
     }
 
 
-def http_ready_answers(
-    state: NodeState, clock: Clock, access: AccessLog | None
-) -> HttpReady | None:
+def ready_for_http(state: NodeState, clock: Clock, access: AccessLog | None) -> HttpReady | None:
     """The same for HTTP."""
     if state.max_daily_requests:
         return None

@@ -23,7 +23,7 @@ from resolver.server.family import Family
 from resolver.server.faults import Faults
 from resolver.server.figures import PROOFS, alone, count_proof, figures_of
 from resolver.server.notes import Notes
-from resolver.server.ready import http_ready_answers, ready_answers
+from resolver.server.ready import ready_answers, ready_for_http
 from resolver.server.rehearsal import Rehearsal
 from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
@@ -84,7 +84,7 @@ class NodeService:
         self._driver: Final = Driver(upstream, self._writer, clock, self._counters)
         self._tally: Final = Tally(node.state.store, node.state.prefixes, clock.unix)
         self._ready: Final = ready_answers(node.state, access)
-        self._http_ready: Final = http_ready_answers(node.state, clock, access)
+        self._http_ready: Final = ready_for_http(node.state, clock, access)
         self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
         self._slow_s: Final = slow_s
         self._resolutions: Final = Notes(self.name, logging.WARNING)
