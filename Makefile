@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help up down status monitor test test-fast chaos-kill lint format docs dashboards bench-peers bench-paths \
-	bench-cold bench-telemetry bench-flood bench-cachelab bench-registrations bench-store lock clean
+	bench-cold bench-overload bench-telemetry bench-flood bench-cachelab bench-registrations bench-store lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -86,6 +86,9 @@ bench-cachelab: $(DEV_READY) ## the eviction policies over traces: hits, memory,
 
 bench-flood: $(DEV_READY) ## ten million names that do not exist; takes a while
 	@$(BIN)/python -m bench.flood
+
+bench-overload: $(DEV_READY) ## five times as many questions as the recursive node can answer
+	@$(BIN)/python -m bench.overload
 
 bench-telemetry: $(DEV_READY) ## what the metrics cost of an answer, and a scrape of 115 nodes
 	@$(BIN)/python -m bench.telemetry

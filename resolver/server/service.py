@@ -195,9 +195,9 @@ class NodeService:
         """Count a message or connection that a door turned away."""
         self._counters.rejected(transport, reason)
 
-    def shed(self, reason: str) -> None:
+    def shed(self, reason: str, times: int = 1) -> None:
         """See ``Service``."""
-        self._counters.shed[reason] = self._counters.shed.get(reason, 0) + 1
+        self._counters.shed[reason] = self._counters.shed.get(reason, 0) + times
 
     def site(self) -> Site:
         """The node's own site."""

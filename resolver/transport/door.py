@@ -73,8 +73,8 @@ class Service(Protocol):
         """Count what a door turned away: ``oversize``, ``timeout``, ``half-closed``,
         ``malformed``, ``fragment``, ``overload``, ``too many connections``, ``unsent``."""
 
-    def shed(self, reason: str) -> None:
-        """Count a request that was turned away, or an answer that was cut, so that others get
+    def shed(self, reason: str, times: int = 1) -> None:
+        """Count requests that were turned away, or answers that were cut, so that others get
         theirs: ``rate``, ``miss_budget``, ``overload``, ``late``, ``unconfirmed``."""
 
     def site(self) -> Site:

@@ -285,7 +285,10 @@ class Ready:
     def _other(self, look: bytes, octets: bytes, tick: bytes) -> tuple[Shape, bytes]:
         """The shape and the entry of a request that the table of the first shape of its look does
         not answer; no entry if none does."""
-        shapes = (self._shapes[look], *self._others.get(look, ()))
+        first = self._shapes[look]
+        if first.kind is Kind.RECORD and not first.own and look not in self._others:
+            return first, b""  # nothing else is known of such requests: a miss, and most are
+        shapes = (first, *self._others.get(look, ()))
         handle_end = HANDLE_AT + shapes[0].handle_octets  # which is the same in all of a look
         kind = kind_of(octets[handle_end:])
         key = key_of(octets, handle_end, kind)

@@ -25,7 +25,7 @@ from resolver.transport.door import Service
 from resolver.transport.elsewhere import Elsewhere, is_for_the_first
 from resolver.transport.shapes import slots
 from resolver.wire.answer import Client
-from resolver.wire.busy import busy_reply
+from resolver.wire.busy import BusyReplies
 from resolver.wire.envelope import MAX_DATAGRAM, TRUNCATED
 from resolver.wire.fragments import FRAGMENT_LIFETIME_S, Reassembler, fragment
 
@@ -85,6 +85,7 @@ class UdpDoor:
         self._waiting: Final[deque[tuple[bytes, Address, float]]] = deque()
         self._admission: Final = service.admission
         self._reassembler: Final = Reassembler(timeout=limits.fragment_s)
+        self._busy: Final = BusyReplies()
         self._dropped = 0
         self._pending: Final[set[asyncio.Task[None]]] = set()
         self._loop: Final = asyncio.get_running_loop()
@@ -123,10 +124,10 @@ class UdpDoor:
                     ready.sent(len(replies), seconds)
                     if ready.access is not None:
                         self._tell(ready.access, octets, missed, seconds)
-            for number in missed:
-                if number not in refused:
-                    at = STARTS[number]
-                    self._queue(octets[at : at + sizes[number]], through.sender(number), now)
+            if refused:
+                missed = [number for number in missed if number not in refused]
+            if missed:
+                self._queue(missed, now, unix_now)
             if count < BATCH:
                 return
 
@@ -173,18 +174,35 @@ class UdpDoor:
             self._service.shed("rate")
         return refused
 
-    def _queue(self, data: bytes, addr: Address, now: float) -> None:
-        """Answer a datagram that takes some work, now if it is one of a few, else in its turn."""
-        waiting = self._waiting
-        if len(waiting) >= self._limits.waiting:
-            self._service.shed("overload")
-            reply = busy_reply(data, int(time.time()))
-            if reply is not None:
-                self._send([reply], addr, len(data))
-            return
-        waiting.append((data, addr, now))
-        if len(waiting) == 1:
+    def _queue(self, numbers: Sequence[int], now: float, unix_now: int) -> None:
+        """Let the datagrams with these numbers, which take some work, wait for their turn; those
+        for which there is no room are answered at once that there is none."""
+        through, waiting = self._through, self._waiting
+        octets, sizes, was_idle = through.octets, through.sizes, not waiting
+        room = max(0, self._limits.waiting - len(waiting))
+        for number in numbers[:room]:
+            at = STARTS[number]
+            waiting.append((octets[at : at + sizes[number]], through.sender(number), now))
+        if was_idle and waiting:
             self._loop.call_soon(self._work)
+        if len(numbers) > room:
+            self._turn_away(numbers[room:], unix_now)
+
+    def _turn_away(self, numbers: Sequence[int], unix_now: int) -> None:
+        """Answer the datagrams with these numbers that there is too much to do."""
+        octets, sizes, reply_to = self._through.octets, self._through.sizes, self._busy.to
+        self._service.shed("overload", len(numbers))
+        replies, answered = [], set()
+        for number in numbers:
+            at = STARTS[number]
+            reply = reply_to(octets[at : at + sizes[number]], unix_now)
+            if reply is not None:
+                replies.append(reply)
+                answered.add(number)
+        if replies:
+            others = [number for number in range(len(sizes)) if number not in answered]
+            for _ in range(self._through.reply(replies, others)):
+                self._service.rejected("udp", "unsent")
 
     def _work(self) -> None:
         """Do some of what is waiting."""

@@ -11,7 +11,31 @@ from resolver.wire.version import CURRENT, reply_version
 
 _REPLY: Final = Struct(">BBBB4s4sII4sIIHBBIII4s")
 _ECHOED: Final = OpFlag.CACR | OpFlag.PUBL
+_MAX_KINDS: Final = 1024
 _LEAST: Final = ENVELOPE_OCTETS + HEADER_OCTETS + 8
+
+
+class BusyReplies:
+    """``busy_reply`` for very many requests of few kinds: made once in a second for each kind."""
+
+    def __init__(self) -> None:
+        self._kinds: Final[dict[bytes, tuple[bytes, bytes]]] = {}
+        self._unix = 0
+
+    def to(self, request: bytes, unix_now: int) -> bytes | None:
+        """See ``busy_reply``."""
+        if unix_now != self._unix or len(self._kinds) >= _MAX_KINDS:
+            self._unix = unix_now
+            self._kinds.clear()
+        # All that a reply repeats, but for the id.
+        kind = request[:4] + request[20:36]
+        parts = self._kinds.get(kind)
+        if parts is None or len(request) < _LEAST:
+            reply = busy_reply(request, unix_now)
+            if reply is not None:
+                self._kinds[kind] = reply[:8], reply[12:]
+            return reply
+        return parts[0] + request[8:12] + parts[1]
 
 
 def busy_reply(request: bytes, unix_now: int) -> bytes | None:

@@ -105,9 +105,10 @@ class Echo:
         """Why the next thing was turned away, once it is."""
         return await self.sheddings.get()
 
-    def shed(self, reason: str) -> None:
+    def shed(self, reason: str, times: int = 1) -> None:
         """Remember why the door turned something away."""
-        self.sheddings.put_nowait(reason)
+        for _ in range(times):
+            self.sheddings.put_nowait(reason)
 
     def http_ready(self) -> HttpReady | None:
         """None."""

@@ -18,7 +18,7 @@ from resolver.transport.admission import AMPLIFICATION, Admission
 from resolver.transport.tcp import serve_tcp
 from resolver.transport.udp import UdpLimits, serve_udp
 from resolver.wire.answer import Client
-from resolver.wire.busy import busy_reply
+from resolver.wire.busy import BusyReplies, busy_reply
 from resolver.wire.envelope import MAX_DATAGRAM, decode_envelope
 from resolver.wire.message import Message, decode_message
 from tests.support.memory_network import four_tiers
@@ -187,3 +187,21 @@ def test_busy(octets: bytes) -> None:
 @pytest.mark.parametrize("octets", [b"", request()[:51]])
 def test_too_short_to_be_told(octets: bytes) -> None:
     assert busy_reply(octets, 1_800_000_000) is None
+
+
+def test_replies_made_by_kind_are_those_made_one_by_one() -> None:
+    replies = BusyReplies()
+    whole = request(request_id=1)
+    asked = [
+        whole,
+        request(request_id=2),
+        request("88.901.1/another", 3),
+        b"\x02\x03" + whole[2:],
+        whole[:28] + bytes(4) + whole[32:],
+        whole[:34] + b"\x05" + whole[35:],
+        whole[:40],
+        b"",
+    ]
+    for unix_now in (1_800_000_000, 1_800_000_000, 1_800_000_001):
+        for octets in asked:
+            assert replies.to(octets, unix_now) == busy_reply(octets, unix_now)
