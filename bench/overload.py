@@ -63,7 +63,7 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         question = replace(handle_request(f"{PREFIX}/n-{DIGITS}"), name=b"")
         names = write_numbered(folder / "names", question, DIGITS.encode(), _NAMES)
         with beside_the_clients():
-            closed = Load(_NO_SUCH_NAME, seconds=3.0, core=client_core())
+            closed = Load(_NO_SUCH_NAME, seconds=min(3.0, options.seconds), core=client_core())
             peaks = [_asked(at, names, closed) for _ in range(options.rounds)]
             peak = max(figures.rate for figures in peaks)
             before, memory = _alone(at, names), resident(pids)

@@ -19,7 +19,7 @@ from tests.support.command import network, node_of, status_of, stopped, until
 pytestmark = pytest.mark.slow
 
 RECOVERY_S = 5.0
-HOT = [f"88.901.1/{number:06d}" for number in range(1, 11)]
+HOT = [f"88.901.1/{number:06d}" for number in range(1, 5)]
 NETWORK = """
 [network]
 name = "stale"
