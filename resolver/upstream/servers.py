@@ -29,8 +29,9 @@ from resolver.wire.message import Message, decode_message
 MAX_PEERS: Final = 512
 """Servers to which a node keeps a socket; site records from outside name any number of ports."""
 
-MAX_IN_FLIGHT: Final = 2_000
-"""Requests to one server without an answer; more are not sent."""
+MAX_IN_FLIGHT: Final = 10_000
+"""Requests to one server without an answer; more are not sent. As many as a node has under way: a
+bulk of registrations asks its parent about the same rights by thousands at once."""
 
 _REMEMBERED: Final = 512
 _REMEMBERED_OCTETS: Final = 4096
