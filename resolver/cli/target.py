@@ -11,9 +11,7 @@ from resolver.cli import output
 from resolver.cli.options import data_option
 from resolver.cli.running import RunningNetwork
 from resolver.model.errors import ConfigError
-
-GOAL: Final = 2_000_000_000
-"""What the city's plan wants of the national top-level node: 20 亿次."""
+from resolver.model.target import TARGET
 
 _TIMEZONE_S: Final = 8 * 3600
 _DAY_S: Final = 86_400
@@ -24,7 +22,7 @@ _SHOWN_DAYS: Final = 14
 @click.option(
     "--goal",
     type=click.IntRange(min=1),
-    default=GOAL,
+    default=TARGET,
     show_default=True,
     help="Resolutions to reach.",
 )

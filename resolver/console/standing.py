@@ -2,13 +2,11 @@
 other."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from resolver.model.handle import fold, is_under
+from resolver.model.target import TARGET
 from resolver.topology.plan import NodeSpec, Topology
-
-TARGET: Final = 2_000_000_000
-"""Resolutions: the volume that the Wuhan node announced, without a period."""
 
 
 def topology_of(topology: Topology, name: str) -> dict[str, Any]:

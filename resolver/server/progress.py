@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from resolver.model.target import TARGET
 from resolver.server.clock import Clock
 from resolver.server.family import Family
 from resolver.storage import Figures, Ledger, day_of
 from resolver.telemetry.exposition import Target
-
-TARGET: Final = 2_000_000_000
-"""Resolutions that the network is to reach."""
 
 WINDOW_S: Final = 300.0
 """The present rate is that of so many seconds."""

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from resolver.model.target import TARGET
 from resolver.server.family import Family, Report
-from resolver.server.progress import TARGET, Progress, Totals, totals_of
+from resolver.server.progress import Progress, Totals, totals_of
 from resolver.storage import Figures, day_of
 from tests.support.memory_network import site
 from tests.support.nodes import node_state
