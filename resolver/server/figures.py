@@ -129,7 +129,7 @@ def figures_of(
     process: str = "",
     prefixes: frozenset[str] = frozenset(),
     data: Path | None = None,
-    top_of: Family | None = None,
+    progress: Progress | None = None,
 ) -> NodeFigures:
     """The figures of one node.
 
@@ -137,9 +137,8 @@ def figures_of(
         process: the name of the one it lives in.
         prefixes: of the topology; with those that live here they may be labels.
         data: the folder on whose disk its store is.
-        top_of: the tree of nodes, if it is the one at its top.
+        progress: of the tree of nodes, if it is the one at its top.
     """
-    progress = None if top_of is None else Progress(top_of, clock)
     return NodeFigures(
         Sources(
             node=state.name,

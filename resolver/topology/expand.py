@@ -22,6 +22,7 @@ from resolver.topology.plan import (
     NodeSpec,
     QuotaSpec,
     Topology,
+    TraceSpec,
 )
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
@@ -104,7 +105,10 @@ def expand(loaded: Loaded) -> Topology:
         file.log.access, file.log.access_every, file.log.access_size, file.log.access_keep
     )
     log = LogSpec(file.log.format, file.log.level, file.log.slow, access)
-    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key, log)
+    traces = TraceSpec(file.traces.endpoint, file.traces.sample)
+    return Topology(
+        network.name, tuple(specs), network.tls_certificate, network.tls_key, log, traces
+    )
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:

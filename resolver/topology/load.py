@@ -25,7 +25,7 @@ PRESETS: Final = ("wuhan", "minimal")
 
 ENVIRONMENT: Final = "WUHAN_"
 COMMAND_LINE: Final = "command line"
-_OVERRIDABLE: Final = ("network", "cache", "limits", "log")
+_OVERRIDABLE: Final = ("network", "cache", "limits", "log", "traces")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from resolver.transport.admission import Admission
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
+from resolver.transport.spans import Spans
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
 from resolver.wire.proof import Proof
@@ -36,6 +37,10 @@ class Service(Protocol):
     @property
     def admission(self) -> Admission:
         """How much clients may ask."""
+
+    @property
+    def spans(self) -> Spans | None:
+        """Where requests are recorded; None if none is."""
 
     @property
     def is_stopped(self) -> bool:

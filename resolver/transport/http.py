@@ -25,6 +25,7 @@ from resolver.transport.http_admission import admitting
 from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
+from resolver.transport.http_docs import add_description_routes
 from resolver.transport.http_faults import rehearsing
 from resolver.transport.http_hot import MADE_OF, hot
 from resolver.transport.http_identity import Identities
@@ -42,7 +43,6 @@ from resolver.transport.http_requests import (
 from resolver.transport.http_responses import (
     BadRequest,
     html_response,
-    json_bytes_response,
     json_response,
     not_modified,
     preflight,
@@ -51,7 +51,7 @@ from resolver.transport.http_responses import (
 )
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.http_verifications import add_session_routes
-from resolver.transport.openapi import description
+from resolver.transport.spans import tell_parent, tracing
 from resolver.transport.tls import Factory, TlsFiles, sniffing
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import RecordAnswer
@@ -62,6 +62,8 @@ from resolver.wire.rest_answer import answer_to_json, reason_of, trace_to_json
 MEDIA_TYPE: Final = "application/x-hdl-message"
 MAX_BODY: Final = ENVELOPE_OCTETS + MAX_MESSAGE
 MAX_ALIASES: Final = 10
+ANY: Final = r"[\s\S]*"
+"""The rest of a path: an identifier may have any character, line breaks too."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Extend = Callable[[web.Application], None]
@@ -141,7 +143,7 @@ async def serve_http(
     ready = service.http_ready()
     # Where requests are counted by client, the application counts them.
     if ready is not None and service.admission.requests is None:
-        application = hot(runner.server, ready)
+        application = hot(runner.server, ready, is_traced=service.spans is not None)
     factory = sniffing(application, tls, service, elsewhere)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(factory, sock=sock, backlog=1024)
@@ -158,18 +160,22 @@ def make_app(
     """The application behind the door."""
     sessions = sessions or HttpSessions()
     layers = [admitting(service), rehearsing(service), _errors]
+    if service.spans is not None:
+        layers.insert(0, tracing(service.spans))
     app = web.Application(client_max_size=MAX_BODY, middlewares=layers)
+    if service.spans is not None:
+        app.on_response_prepare.append(tell_parent)
     identities = Identities(service, sessions, plain=passwords)
     handlers = _Handlers(service, identities)
     add_session_routes(app, service, identities)
-    for path in ("/api/handles", "/api/handles/{handle:.*}"):
+    for path in ("/api/handles", f"/api/handles/{{handle:{ANY}}}"):
         app.router.add_route("*", path, handlers.handles)
     app.router.add_route("*", "/api/resolve", Batches(service).resolve)
-    app.router.add_route("*", "/api/openapi.json", handlers.description)
+    add_description_routes(app)
     app.router.add_route("*", "/api/site", handlers.site)
     app.router.add_route("*", "/api/prefixes", handlers.prefixes)
-    app.router.add_route("*", "/api/prefixes/{prefix:.*}", handlers.prefixes)
-    for path in ("/api", "/api/{rest:.*}"):
+    app.router.add_route("*", f"/api/prefixes/{{prefix:{ANY}}}", handlers.prefixes)
+    for path in ("/api", f"/api/{{rest:{ANY}}}"):
         app.router.add_route("*", path, handlers.unknown)
     app.router.add_get("/metrics", handlers.metrics)
     for scope in ("process", "network"):
@@ -177,9 +183,9 @@ def make_app(
     app.router.add_get("/health", handlers.health)
     if extend is not None:
         extend(app)
-    app.router.add_post("/{rest:.*}", handlers.tunnel)
+    app.router.add_post(f"/{{rest:{ANY}}}", handlers.tunnel)
     app.router.add_get("/", handlers.home)
-    app.router.add_get("/{handle:.+}", handlers.redirect)
+    app.router.add_get(f"/{{handle:{ANY}}}", handlers.redirect)
     return app
 
 
@@ -272,14 +278,6 @@ class _Handlers:
         if made_of is not None:
             response[MADE_OF] = made_of
         return response
-
-    async def description(self, request: web.Request) -> web.StreamResponse:
-        """``/api/openapi.json``: what all this is."""
-        if request.method == "OPTIONS":
-            return preflight(request)
-        if request.method not in ("GET", "HEAD"):
-            return unknown_method(request)
-        return json_bytes_response(description())
 
     async def site(self, request: web.Request) -> web.StreamResponse:
         """``/api/site``: where this node is."""
