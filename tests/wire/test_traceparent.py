@@ -6,7 +6,7 @@ from resolver.model.codes import OpFlag
 from resolver.wire.credential import Credential
 from resolver.wire.envelope import ENVELOPE_OCTETS
 from resolver.wire.message import decode_request, encode_message
-from resolver.wire.question import encode_question
+from resolver.wire.resolving import encode_question
 from resolver.wire.traceparent import TraceParent, parent_in, parent_of, with_parent
 
 SECRET = b"k" * 32
