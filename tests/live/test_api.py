@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import msgpack
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -30,7 +31,7 @@ from tests.support.command import network, node_of
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = 16
+EXAMPLES = 12
 PREFIX = "88.901.1"
 CHECKS = [
     not_a_server_error,
@@ -45,6 +46,14 @@ CHECKS = [
 def message(ctx: schemathesis.SerializationContext, value: object) -> bytes:
     """Octets that are no message, mostly."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+
+
+@schemathesis.serializer("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
+def packed(ctx: schemathesis.SerializationContext, value: object) -> bytes:
+    try:
+        return bytes(msgpack.packb(value, unicode_errors="surrogateescape"))
+    except OverflowError:  # a number that msgpack has no place for
+        return b"\xc1"
 
 
 DOCUMENT = json.loads(description())
