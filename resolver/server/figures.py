@@ -19,6 +19,7 @@ from resolver.server.progress import Progress, totals_of
 from resolver.server.reporter import Reporter
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters, Histogram
+from resolver.telemetry.exemplars import Exemplars
 from resolver.telemetry.exposition import NodeFigures, Sources, StoreFigures
 from resolver.telemetry.states import NodeStates, UpstreamState
 from resolver.upstream.exchange import Upstream
@@ -130,6 +131,7 @@ def figures_of(
     prefixes: frozenset[str] = frozenset(),
     data: Path | None = None,
     progress: Progress | None = None,
+    exemplars: Exemplars | None = None,
 ) -> NodeFigures:
     """The figures of one node.
 
@@ -138,6 +140,7 @@ def figures_of(
         prefixes: of the topology; with those that live here they may be labels.
         data: the folder on whose disk its store is.
         progress: of the tree of nodes, if it is the one at its top.
+        exemplars: of its requests, if these are recorded.
     """
     return NodeFigures(
         Sources(
@@ -150,6 +153,7 @@ def figures_of(
             states=muster.states,
             figures=partial(_or_none, totals_of(state.store, clock).by_prefix),
             prefixes=lambda: prefixes | state.homes,
+            exemplars=exemplars,
             target=partial(_or_none, (lambda: None) if progress is None else progress.target),
         )
     )

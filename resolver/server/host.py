@@ -131,6 +131,7 @@ async def _start_node(
     muster = _muster(plan, spec, state, states, process.pulse)
     running.callback(muster.close)
     tells_of_all, progress = spec.role == TOP_LEVEL, Progress(family, clock)
+    traces = None if shared.traces is None else shared.traces.of(spec, plan.worker)
     figures = figures_of(
         state,
         muster,
@@ -139,6 +140,7 @@ async def _start_node(
         _prefixes(plan.topology),
         plan.data.root,
         progress if tells_of_all else None,
+        None if traces is None else traces.exemplars,
     )
     process.add(figures, muster.other_processes)
     network = None
@@ -185,7 +187,7 @@ async def _start_node(
         Scrape(figures, process, network),
         recent,
         faults,
-        None if shared.traces is None else shared.traces.of(spec, plan.worker),
+        traces,
     )
     running.push_async_callback(service.close)
     extend = shared.pages and shared.pages(plan, spec, key.control_secret())

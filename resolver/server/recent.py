@@ -51,7 +51,8 @@ class Recent:
             "seconds": round(seconds, 6),
             "path": [
                 {"node": hop.node, "address": hop.address, "transport": hop.transport,
-                 "question": hop.question, "kind": hop.kind, "seconds": round(hop.seconds, 6)}
+                 "question": hop.question, "kind": hop.kind, "target": hop.target,
+                 "seconds": round(hop.seconds, 6)}
                 for hop in answer.hops
             ],
         }  # fmt: skip

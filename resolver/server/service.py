@@ -299,7 +299,7 @@ class NodeService:
         trace = ""
         if traced is not None:
             trace = traced.parent.trace
-            traced.answered(request, answer, client, path)
+            traced.answered(request, answer, client, path, seconds)
         self._counters.request(request.op_code, client.transport, answer.code, path, seconds)
         if self._access is not None:
             self._access.request(request, answer.code, client, path, seconds, trace)

@@ -20,6 +20,7 @@ from resolver.model.errors import ConfigError, UpstreamError
 from resolver.node.forward import FAILURES
 from resolver.resolution import Ask, Reply
 from resolver.resolution.trace import site_label
+from resolver.telemetry.exemplars import Exemplar, Exemplars
 from resolver.topology.plan import NodeSpec, TraceSpec
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
@@ -92,8 +93,12 @@ class Traced(Span):
         if other is not None:
             self._span.add_link(_context(other.parent))
 
-    def answered(self, request: Message, answer: Answer, client: Client, path: str) -> None:
-        """This is the answer; ``path`` as in the access log."""
+    def answered(
+        self, request: Message, answer: Answer, client: Client, path: str, seconds: float
+    ) -> None:
+        """This is the answer, after so many seconds; ``path`` as in the access log."""
+        exemplar = Exemplar(self.parent.trace, seconds, time.time())
+        self._node.exemplars.note(client.transport, path, exemplar)
         trouble = ResponseCode(answer.code).name if answer.code in FAILURES else ""
         self.end(
             {
@@ -117,6 +122,7 @@ class NodeTraces:
             sample: the part of the traces that begin here which is recorded.
             secret: what all nodes of the network know.
         """
+        self.exemplars: Final = Exemplars()
         self._tracer: Final = tracer
         self._sample: Final = sample
         self._secret: Final = secret

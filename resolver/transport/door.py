@@ -90,7 +90,8 @@ class Service(Protocol):
 
     def metrics(self, scope: str = "node") -> bytes | Awaitable[bytes] | None:
         """Metrics in Prometheus' text format: of the ``node``, of its ``process``, of the whole
-        ``network``; None if this node does not tell the latter."""
+        ``network``; None if this node does not tell the latter. ``open``: of the node, in the
+        format of OpenMetrics, with exemplars."""
 
     def health(self) -> dict[str, object]:
         """Who this is and whether it answers."""

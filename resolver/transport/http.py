@@ -65,6 +65,9 @@ MAX_ALIASES: Final = 10
 ANY: Final = r"[\s\S]*"
 """The rest of a path: an identifier may have any character, line breaks too."""
 
+_TEXT_METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_OPEN_METRICS: Final = "application/openmetrics-text"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Extend = Callable[[web.Application], None]
 """Puts more pages into an application."""
@@ -368,16 +371,19 @@ class _Handlers:
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """``GET /metrics``, for Prometheus; ``/metrics/process`` of all nodes of the process, and
-        ``/metrics/network`` of all nodes there are."""
+        ``/metrics/network`` of all nodes there are. A node that records requests tells the first
+        with exemplars to those who can read them."""
         scope = request.path.removeprefix("/metrics").lstrip("/") or "node"
+        media_type = _TEXT_METRICS
+        accepted = request.headers.get("Accept", "")
+        if scope == "node" and self._service.spans is not None and _OPEN_METRICS in accepted:
+            scope, media_type = "open", f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8"
         told = self._service.metrics(scope)
         page = told if told is None or isinstance(told, bytes) else await told
         if page is None:
             told_by = "the top-level node tells the metrics of the whole network, this one does not"
             return web.Response(status=404, text=f"{told_by}\n")
-        return web.Response(
-            body=page, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+        return web.Response(body=page, headers={"Content-Type": media_type})
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         """``GET /health``, for supervisors."""

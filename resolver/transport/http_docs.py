@@ -6,6 +6,7 @@ script and loads nothing from anywhere; what folds is a ``details`` element.
 
 import html
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -52,6 +53,7 @@ pre {{ background: var(--soft); padding: .6rem .8rem; overflow-x: auto; border-r
 </body></html>
 """
 
+_CODE: Final = re.compile("`([^`]+)`")
 _METHODS: Final = ("get", "head", "post", "put", "delete")
 
 
@@ -80,13 +82,13 @@ def page_of_api() -> str:
     document: dict[str, Any] = json.loads(description())
     info = document["info"]
     content = [
-        f"<p>{_text(info['summary'])}</p><p>{_text(info['description'])}</p>",
+        f"<p>{_prose(info['summary'])}</p><p>{_prose(info['description'])}</p>",
         f'<p class="dim">version {_text(info["version"])} · <a href="/api/openapi.json">'
         f"openapi.json</a> (OpenAPI {_text(document['openapi'])}) · {_contents(document)}</p>",
     ]
     for tag in document["tags"]:
         name = tag["name"]
-        content.append(f'<h2 id="{_text(name)}">{_text(name)}</h2><p>{_text(tag["description"])}')
+        content.append(f'<h2 id="{_text(name)}">{_text(name)}</h2><p>{_prose(tag["description"])}')
         content.extend(
             _operation(path, method, whole, operation, document)
             for path, method, whole, operation in _operations(document)
@@ -120,7 +122,7 @@ def _operation(
     operation: Mapping[str, Any],
     document: Mapping[str, Any],
 ) -> str:
-    parts = [f"<p>{_text(operation['description'])}</p>"] if "description" in operation else []
+    parts = [f"<p>{_prose(operation['description'])}</p>"] if "description" in operation else []
     parameters = [
         _resolved(parameter, document)
         for parameter in (*whole.get("parameters", ()), *operation.get("parameters", ()))
@@ -131,7 +133,7 @@ def _operation(
                 f"<code>{_text(one['name'])}</code>",
                 f"{_text(one['in'])}{', required' if one.get('required') else ''}",
                 _type(one["schema"]),
-                _text(one.get("description", "")),
+                _prose(one.get("description", "")),
             )
             for one in parameters
         )
@@ -152,13 +154,13 @@ def _operation(
             f"{_text(kind)} {_type(content['schema'])}" for kind, content in types.items()
         )
         headers = ", ".join(f"<code>{_text(name)}</code>" for name in answer.get("headers", ()))
-        answers.append((status, _text(answer["description"]), shown, headers))
+        answers.append((status, _prose(answer["description"]), shown, headers))
         examples += [example for content in types.values() for example in _examples(content)]
     parts.append(_table(answers))
     parts += [_example(example) for example in examples]
     summary = (
         f'<b class="{method}">{method.upper()}</b> <code>{_text(path)}</code>'
-        f"<span>{_text(operation['summary'])}</span>"
+        f"<span>{_prose(operation['summary'])}</span>"
     )
     return _folded(operation["operationId"], summary, "".join(parts))
 
@@ -170,7 +172,7 @@ def _content(content: Mapping[str, Any]) -> str:
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
-    parts = [f"<p>{_text(schema['description'])}</p>"] if "description" in schema else []
+    parts = [f"<p>{_prose(schema['description'])}</p>"] if "description" in schema else []
     properties = schema.get("properties")
     if properties:
         required = schema.get("required", ())
@@ -179,7 +181,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
                 f"<code>{_text(field)}</code>",
                 "required" if field in required else "",
                 _type(about),
-                _text(about.get("description", "")),
+                _prose(about.get("description", "")),
             )
             for field, about in properties.items()
         )
@@ -249,3 +251,7 @@ def _table(rows: Any) -> str:
 
 def _text(text: str) -> str:
     return html.escape(text)
+
+
+def _prose(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", _text(text))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from resolver.client import Client
 from tests.support.command import network, node_of, until, wuhan
@@ -208,6 +209,31 @@ async def test_a_failure_is_one_in_the_spans_and_in_the_log(data: Path, collecto
     log = wuhan("logs", "recursive", data=data).stdout
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert trace in [line.get("trace") for line in lines if line.get("kind") == "failed"]
+
+
+async def test_metrics_have_it_as_an_exemplar(data: Path):
+    import aiohttp
+
+    trace = "f" * 32
+    await asked(data, "/api/handles/88.901.1/000006?auth=true", f"00-{trace}-{SPAN}-01")
+    url = f"http://127.0.0.1:{node_of(data, 'recursive')['http_port']}/metrics"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url, headers={"Accept": "application/openmetrics-text"}) as answer:
+            assert answer.content_type == "application/openmetrics-text"
+            page = await answer.text()
+        async with session.get(url) as answer:
+            assert answer.content_type == "text/plain"
+            assert "trace_id" not in await answer.text()
+    found = [
+        (sample.labels["transport"], sample.labels["path"], sample.exemplar.value)
+        for family in text_string_to_metric_families(page)
+        if family.name == "wuhan_request_duration_seconds"
+        for sample in family.samples
+        if sample.exemplar is not None and sample.exemplar.labels == {"trace_id": trace}
+    ]
+    ((transport, path, seconds),) = found
+    assert (transport, path) == ("http", "forwarded")
+    assert 0 < seconds < 10
 
 
 async def test_a_client_of_the_protocol_begins_none_unless_sampled(

@@ -25,6 +25,9 @@ export function showRecent(rows, onExplain) {
 
 function pathOf(path) {
   if (!path.length) return [];
-  const hops = path.map((hop) => `${hop.node || hop.address} ${hop.question}: ${word(hop.kind)} ${milliseconds(hop.seconds * 1000)}`);
+  const hops = path.map((hop) => {
+    const what = hop.kind === "referral" ? `${word("referral")} ${hop.target}` : word(hop.kind);
+    return `${hop.node || hop.address} ${hop.question}: ${what} ${milliseconds(hop.seconds * 1000)}`;
+  });
   return [make("ol", { class: "dim small" }, ...hops.map((text) => make("li", {}, text)))];
 }

@@ -32,7 +32,7 @@ export const WORDS = {
     kindDelay: "slow (delay)", kindError: "answers an error", kindDrop: "loses requests", kindGarbage: "answers garbage",
     kindHang: "hangs", kindStop: "plays dead (stop)", kindDisk: "slow disk", affected: "{met} of {asked} requests",
     noHops: "Answered without asking anybody.", type: "type", value: "value",
-    recent: "Slow, failed", recentHint: "The latest resolutions that failed or took long, with the path they took. Pick one to see it done again.",
+    recent: "Trouble", recentHint: "The latest resolutions that failed or took long, with the path they took. Pick one to see it done again.",
     noRecent: "None so far.", tookLong: "slow", code: "code {code}", traceId: "trace {id}", forGood: "until it is ended", scheme: "read as {scheme}: {handle}",
   },
   zh: {
