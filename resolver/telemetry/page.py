@@ -4,9 +4,9 @@ Rules: a page holds each family once, with the rows of all nodes below it, so th
 together. The client library writes it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -24,6 +24,8 @@ HISTOGRAM: Final = "histogram"
 
 _BOUNDS: Final = tuple(str(bound) for bound in (*BUCKETS, "+Inf"))
 _HEAD: Final = b"# HELP "
+_OPEN: Final = cast(Callable[[CollectorRegistry], bytes], generate_open)
+"""The library's function, which has no types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Page(Collector):
         """The page."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
-        return generate_open(registry) if self._is_open else generate_latest(registry)
+        return _OPEN(registry) if self._is_open else generate_latest(registry)
 
     def _of(self, family: Family) -> Metric:
         metric = self._metrics.get(family.name)
