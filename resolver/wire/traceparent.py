@@ -5,7 +5,7 @@ Rules: the protocol has one place where a sender may say something about a messa
 the credential behind it. There the text stands as the signer, of a type that nothing else uses,
 with a MAC by the network's secret, over the text and the question. Servers that know no such type
 do not look at a request's credential outside of a session; still, none but our own nodes get it.
-Nobody outside can make a node record anything.
+Nobody outside can make a node record anything by a message.
 """
 
 import hmac
