@@ -7,7 +7,7 @@ import click
 
 from resolver.cli import output
 from resolver.topology.expand import expand
-from resolver.topology.load import PRESETS, Loaded, load_network
+from resolver.topology.load import PRESETS, SECTIONS, Loaded, load_network
 from resolver.topology.schema import NetworkFile
 
 
@@ -60,7 +60,7 @@ def validate(sources: tuple[str, ...]) -> None:
 
 def _settings(loaded: Loaded) -> list[tuple[str, str, str]]:
     rows = []
-    for section in ("network", "cache", "limits"):
+    for section in SECTIONS:
         for key, value in getattr(loaded.file, section).model_dump(mode="json").items():
             name = f"{section}.{key}"
             rows.append((name, str(value), loaded.origins.get(name, "default")))

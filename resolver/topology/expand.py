@@ -104,7 +104,9 @@ def expand(loaded: Loaded) -> Topology:
         file.log.access, file.log.access_every, file.log.access_size, file.log.access_keep
     )
     log = LogSpec(file.log.format, file.log.level, file.log.slow, access)
-    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key, log)
+    return Topology(
+        network.name, tuple(specs), network.tls_certificate, network.tls_key, log, network.key
+    )
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:
@@ -207,7 +209,9 @@ def _cache(model: CacheModel) -> CacheSpec:
 
 
 def _limits(model: LimitsModel) -> LimitSpec:
-    return LimitSpec(model.deadline, model.ask_timeout, model.max_asks, model.transports)
+    return LimitSpec(
+        model.deadline, model.ask_timeout, model.max_asks, model.transports, model.networks
+    )
 
 
 def _troubles(specs: list[NodeSpec], cache: CacheModel) -> Iterator[str]:

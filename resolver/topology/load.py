@@ -25,7 +25,8 @@ PRESETS: Final = ("wuhan", "minimal")
 
 ENVIRONMENT: Final = "WUHAN_"
 COMMAND_LINE: Final = "command line"
-_OVERRIDABLE: Final = ("network", "cache", "limits", "log")
+SECTIONS: Final = ("network", "cache", "limits", "quotas", "admission", "control", "log")
+"""Those whose keys the environment and flags can set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def load_network(
         raise ConfigError(f"{source}: {error}") from None
     origins = {
         f"{section}.{key}": source
-        for section in _OVERRIDABLE
+        for section in SECTIONS
         if isinstance(content.get(section), dict)
         for key in content[section]
     }
@@ -101,13 +102,13 @@ def _read(source: str) -> bytes:
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[object, str]]]:
     known = {}
-    for section in _OVERRIDABLE:
+    for section in SECTIONS:
         model = NetworkFile.model_fields[section].annotation
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
         for key in model.model_fields:
             known[f"{ENVIRONMENT}{section}_{key}".upper()] = f"{section}.{key}"
-    ours = tuple(f"{ENVIRONMENT}{section}_".upper() for section in _OVERRIDABLE)
+    ours = tuple(f"{ENVIRONMENT}{section}_".upper() for section in SECTIONS)
     for variable, text in sorted(environ.items()):
         if variable in known:
             yield known[variable], (_value(text), variable)
