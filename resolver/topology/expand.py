@@ -1,6 +1,7 @@
 """From a network file to its list of nodes, and the checks of how they fit together."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
@@ -26,6 +27,7 @@ from resolver.topology.plan import (
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
     MAX_PORT,
+    PLACEHOLDER,
     AdmissionModel,
     CacheModel,
     LimitsModel,
@@ -79,7 +81,9 @@ def expand(loaded: Loaded) -> Topology:
                 bind=node.bind or network.bind,
                 port=_moved(node.port, network.base_port),
                 http_port=_moved(node.http_port, network.base_port),
-                advertise=node.advertise or network.advertise,
+                advertise=(node.advertise or network.advertise).replace(
+                    PLACEHOLDER, label_of(node.name)
+                ),
                 recursion=node.recursion,
                 hints=tuple((hints if node.hints is None else node.hints).items()),
                 process=process or node.name,
@@ -107,6 +111,11 @@ def expand(loaded: Loaded) -> Topology:
     return Topology(
         network.name, tuple(specs), network.tls_certificate, network.tls_key, log, network.key
     )
+
+
+def label_of(name: str) -> str:
+    """The name of a node as a part of a name in DNS: ``88-901-1``."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:

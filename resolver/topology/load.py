@@ -58,7 +58,7 @@ def load_network(
     Raises:
         ConfigError: it cannot be read or is not valid; the text has a line for each reason.
     """
-    octets = _read(source)
+    octets = read_source(source)
     try:
         content: dict[str, Any] = tomllib.loads(octets.decode())
     except UnicodeDecodeError as error:
@@ -84,7 +84,12 @@ def load_network(
         raise ConfigError("\n".join(_explained(error, source, origins))) from None
 
 
-def _read(source: str) -> bytes:
+def read_source(source: str) -> bytes:
+    """What stands in a network file, or in that of a preset.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     path: Path | Traversable = Path(source)
     if source in PRESETS:
         path = files("resolver") / "presets" / f"{source}.toml"

@@ -44,6 +44,9 @@ _HOST: Final = re.compile(
 )
 """A name in DNS; its last part is no number, as that of an address is."""
 
+PLACEHOLDER: Final = "{node}"
+"""In a host's name, stands for the node's."""
+
 
 def _check_prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
@@ -94,7 +97,7 @@ def _check_address(text: str) -> str:
 
 
 def _check_place(text: str) -> str:
-    if not _HOST.fullmatch(text):
+    if not _HOST.fullmatch(text.replace(PLACEHOLDER, "node")):
         IPv4Address(text)
     return text
 
@@ -229,7 +232,7 @@ class NetworkModel(_Section):
     advertise: Place = Field(
         "127.0.0.1",
         description="IPv4 address in the site records of the nodes, or a name that has one when "
-        "they start",
+        "they start; `{node}` in it is the node's own name, as `88-901-1`",
     )
     key: str = Field(
         "",
