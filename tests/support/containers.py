@@ -30,6 +30,19 @@ INSTALLED = "/opt/wuhan"
 
 _TOOLS = ("ip", "unshare", "nsenter", "setpriv", "mount", "chroot")
 _WAIT = "echo; exec sleep infinity"
+_GETTER = """
+import json, sys, urllib.error, urllib.request
+for line in sys.stdin:
+    try:
+        with urllib.request.urlopen(line.strip(), timeout=3) as answer:
+            told = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        told = error.code, str(error)
+        error.close()
+    except OSError as error:
+        told = 0, str(error)
+    print(json.dumps(told), flush=True)
+"""
 
 
 def why_not() -> str:
@@ -85,6 +98,17 @@ class Engine:
             "&& ip link set br0 up && ip link set lo up",
         )
 
+        # One process for all requests, as starting one for each would take longer than asking.
+        self._getter = subprocess.Popen(
+            [
+                "nsenter", "--target", str(self._bridge), "--net",
+                sys.executable, "-c", _GETTER,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
     def name(self, *names: str) -> None:
         """Give containers to come their addresses, so that all know of all."""
         for name in names:
@@ -110,21 +134,18 @@ class Engine:
 
     def get(self, url: str) -> tuple[int, str]:
         """What the host gets from a container over HTTP: status 0 if nothing."""
-        ask = (
-            "import sys, urllib.error, urllib.request as r\n"
-            "try:\n a = r.urlopen(sys.argv[1], timeout=3)\n print(a.status, a.read().decode())\n"
-            "except urllib.error.HTTPError as e: print(e.code)\n"
-            "except OSError as e: print(0, e)"
-        )
-        said = self.inside(self._bridge, shlex.join([sys.executable, "-c", ask, url]))
-        status, _, text = said.partition(" ")
-        return int(status), text
+        assert self._getter.stdin is not None
+        assert self._getter.stdout is not None
+        self._getter.stdin.write(f"{url}\n")
+        self._getter.stdin.flush()
+        status, text = json.loads(self._getter.stdout.readline())
+        return status, text
 
     def close(self) -> None:
         """End everything."""
         for container in self.containers:
             container.kill()
-        for holder in self._holders:
+        for holder in (self._getter, *self._holders):
             holder.kill()
             holder.communicate()
 
