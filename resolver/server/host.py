@@ -110,7 +110,7 @@ async def _start_node(
     state = _state(spec, plan.topology, store, key)
     upstream = Upstream(
         prefer=spec.limits.transports,
-        allowed=_allowed(spec, plan.topology),
+        allowed=allowed_networks(spec, plan.topology),
         counters=state.counters,
         names=_names(plan.topology),
     )
@@ -316,7 +316,7 @@ def _names(topology: Topology) -> dict[str, str]:
     }
 
 
-def _allowed(spec: NodeSpec, topology: Topology) -> tuple[IPv4Network | IPv6Network, ...]:
+def allowed_networks(spec: NodeSpec, topology: Topology) -> tuple[IPv4Network | IPv6Network, ...]:
     """Where a node may ask: on this machine, where the nodes of its network are, and in the
     networks that its configuration names."""
     nodes = sorted({node.advertise for node in topology.nodes})

@@ -98,7 +98,12 @@ def _check_address(text: str) -> str:
 
 def _check_place(text: str) -> str:
     if not _HOST.fullmatch(text.replace(PLACEHOLDER, "node")):
-        IPv4Address(text)
+        try:
+            IPv4Address(text)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is neither an IPv4 address nor the name of a host"
+            ) from None
     return text
 
 
