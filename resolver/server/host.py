@@ -126,7 +126,7 @@ async def _start_node(
         clock,
         process.pulse.name,
         _prefixes(plan.topology),
-        plan.data.root,
+        plan.data.node_store(spec.name).parent,
         family if tells_of_all else None,
     )
     process.add(figures, muster.other_processes)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,15 @@ COMMAND_S = 60
 
 
 def wuhan(
-    *arguments: str, data: Path, environ: dict[str, str] | None = None, text: str | None = None
+    *arguments: str,
+    data: Path,
+    environ: dict[str, str] | None = None,
+    text: str | None = None,
+    before: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+    """Run one command to its end; ``before`` it stands what runs it."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*before, *COMMAND, *arguments],
         capture_output=True,
         input=text,
         text=True,
@@ -45,10 +49,11 @@ def node_of(data: Path, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def network(data: Path, *options: str) -> Iterator[Path]:
+def network(data: Path, *options: str, before: Sequence[str] = ()) -> Iterator[Path]:
     """A network on free ports, stopped at the end whatever happened."""
     try:
-        started = wuhan("up", "--detach", "--base-port", "0", *options, data=data)
+        up = ("up", "--detach", "--base-port", "0", *options)
+        started = wuhan(*up, data=data, before=before)
         assert started.returncode == 0, started.stderr
         yield data
     finally:
