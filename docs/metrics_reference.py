@@ -31,7 +31,10 @@ def metrics(families: Iterable[Family], owner: tuple[str, ...]) -> str:
 
 def alerts() -> str:
     """A table of the alerts; what differs from case to case is left out of their summaries."""
-    lines = ["| alert | severity | says | fires in the tests when | drill |", "|---|---|---|---|---|"]
+    lines = [
+        "| alert | severity | says | fires in the tests when | drill |",
+        "|---|---|---|---|---|",
+    ]
     lines += _alert_lines(ALERTS.read_text(encoding="utf-8"))
     return "\n".join(lines)
 

@@ -43,9 +43,16 @@ def status_of(data: Path) -> dict[str, Any]:
 
 
 def node_of(data: Path, name: str) -> dict[str, Any]:
-    """One node of ``status_of``."""
-    (node,) = (node for node in status_of(data)["nodes"] if node["name"] == name)
+    """One node as the supervisor's state file has it: no door is asked."""
+    nodes = json.loads((data / "state.json").read_text(encoding="utf-8"))["nodes"]
+    (node,) = (node for node in nodes if node["name"] == name)
     return dict(node)
+
+
+def health_of(data: Path, name: str) -> str:
+    """What ``wuhan status`` says of one node's doors."""
+    (node,) = (node for node in status_of(data)["nodes"] if node["name"] == name)
+    return str(node["health"])
 
 
 @contextmanager

@@ -95,7 +95,10 @@ def register(node: dict[str, Any]) -> int:
 
     async def create() -> int:
         rights = encode_admin(AdminRecord(AdminRight.ALL, admin.handle, admin.index))
-        values = [HandleValue(1, "URL", b"https://id.example/"), HandleValue(100, "HS_ADMIN", rights)]
+        values = [
+            HandleValue(1, "URL", b"https://id.example/"),
+            HandleValue(100, "HS_ADMIN", rights),
+        ]
         secret = Secret(f"SAMPLE-NOT-SECRET-{prefix}".encode())
         body = RecordRequest(f"{prefix}/drill-{next(_NUMBERS)}", ValueList.of(values))
         async with Registrar(f"127.0.0.1:{node['port']}", admin, secret) as registrar:
