@@ -11,6 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from resolver.cluster.launch import Launched, launch
+from resolver.cluster.state import data_paths
+from resolver.server.certificate import certificate_files
+from resolver.topology.expand import expand
+from resolver.topology.load import load_network
+
 COMMAND = (sys.executable, "-m", "resolver.cli.main")
 COMMAND_S = 60
 
@@ -57,14 +63,40 @@ def health_of(data: Path, name: str) -> str:
 
 @contextmanager
 def network(data: Path, *options: str, before: Sequence[str] = ()) -> Iterator[Path]:
-    """A network on free ports, stopped at the end whatever happened."""
+    """A network on free ports, stopped at the end whatever happened.
+
+    It is started as ``wuhan up --detach`` with these options does it, but from here, which spares
+    an interpreter and its imports; with ``before``, by that command itself.
+    """
+    launched = (
+        None if before else _launched(data, dict(zip(options[::2], options[1::2], strict=True)))
+    )
     try:
-        up = ("up", "--detach", "--base-port", "0", *options)
-        started = wuhan(*up, data=data, before=before)
-        assert started.returncode == 0, started.stderr
+        if launched is None:
+            up = ("up", "--detach", "--base-port", "0", *options)
+            started = wuhan(*up, data=data, before=before)
+            assert started.returncode == 0, started.stderr
+        else:
+            launched.wait_ready(lambda event: None)
+            launched.let_go()
         yield data
     finally:
-        wuhan("down", data=data)
+        if launched is not None:
+            launched.stop()
+        if (data / "state.json").exists():  # else somebody has stopped it
+            wuhan("down", data=data)
+
+
+def _launched(data: Path, options: dict[str, str]) -> Launched:
+    overrides: dict[str, object] = {"network.base_port": 0}
+    if "--workers" in options:
+        overrides["network.workers"] = int(options["--workers"])
+    source = options.get("--config", "wuhan")
+    assert options.keys() <= {"--config", "--workers"}, options
+    topology = expand(load_network(source, overrides=overrides))
+    paths = data_paths(data)
+    certificate_files(topology, paths)
+    return launch(topology, paths, source, detach=True)
 
 
 @contextmanager
