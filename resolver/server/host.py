@@ -141,7 +141,7 @@ async def _start_node(
         clock,
         process.pulse.name,
         _prefixes(plan.topology),
-        plan.data.root,
+        plan.data.node_store(spec.name).parent,
         progress if tells_of_all else None,
         None if traces is None else traces.exemplars,
     )
