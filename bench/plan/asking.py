@@ -12,7 +12,7 @@ from typing import Final, get_args
 from bench.answers import Question
 from bench.machine import client_core, cpu_seconds
 from bench.native import Figures, Load, NativeError, Request, Requests, run_load, write_requests
-from bench.plan.calibration import Cost, Idle, Role
+from bench.plan.calibration import Cost, Latencies, Role
 from bench.target import REQUEST_HEAD
 from resolver.cluster.state import NetworkState, NodeState
 from resolver.model.codes import ResponseCode
@@ -93,13 +93,13 @@ def cost_of(rounds: Sequence[Round], roles: Sequence[Role] = ROLES) -> Cost:
     )
 
 
-def idle_of(rounds: Sequence[Round]) -> Idle:
+def latencies_of(rounds: Sequence[Round]) -> Latencies:
     """The medians of some rounds of one request at a time."""
 
     def median(name: str) -> float:
         return statistics.median(one.figures.latency_us[name] for one in rounds)
 
-    return Idle(
+    return Latencies(
         cpu_us=statistics.median(one.cpu_us["recursive"] for one in rounds),
         p50_us=median("p50"),
         p90_us=median("p90"),

@@ -13,11 +13,13 @@ from typing import Final
 from bench.answers import MALFORMED, Population, Question
 from bench.machine import beside_the_clients, machine_line, resident
 from bench.native import Protocol
-from bench.network import PREFIX, BenchNetwork, metric, minimal_network
+from bench.native import Requests, write_numbered
+from bench.network import DIGITS, PREFIX, BenchNetwork, metric, minimal_network
 from bench.paths import authoritative, batch, http, tcp
 from bench.paths.common import Measure, Options
-from bench.plan.asking import ROLES, Network, Told, closed, cost_of, idle_of, write_questions
-from bench.plan.calibration import Calibration, Cost, Idle, Memory, now
+from bench.plan.asking import ROLES, Network, Round, Told, closed, cost_of, latencies_of, write_questions
+from bench.plan.calibration import Calibration, Cost, Latencies, Memory, now
+from bench.speech import handle_request
 from resolver.__about__ import __version__
 from resolver.cluster.state import data_paths
 from resolver.model.codes import ResponseCode
@@ -30,8 +32,14 @@ FORGETFUL: Final = {"cache.ttl_cap": "0s", "cache.negative_ttl": "0s", "cache.fa
 ABOVE: Final = "88.901"
 """Prefix of the secondary node."""
 
+HALF: Final = 0.5
+"""Utilisation at which latency under load is measured."""
+
 _HOT: Final = 10_000
+_IN_FLIGHT: Final = 16_384
 _KNOWN_ABSENT: Final = 500
+_NO_SUCH_NAME: Final = int(ResponseCode.HANDLE_NOT_FOUND)
+_NAMES: Final = 10_000_000
 _OVERLOAD: Final = 4.0
 _OVERLOAD_WINDOW: Final = 30_000
 
@@ -74,19 +82,20 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
     """
     costs: dict[str, Cost] = {}
     with beside_the_clients():
-        idle, memory = _warm(folder, effort, costs, tell)
+        hit, half, miss, memory = _warm(folder, effort, costs, tell)
         _cold(folder, effort, costs, tell)
     for name, (measure, role) in _PATHS.items():
         tell(name)
         place = folder / name
         place.mkdir()
         names = min(_HOT, effort.records)
+        # In the first round over HTTP the application makes all answers; it is not the median.
+        rounds = max(3, effort.rounds)
         report = measure(
             place,
-            Options(names, effort.rounds, effort.seconds, records=max(300, 5 * effort.records)),
+            Options(names, rounds, effort.seconds, records=max(300, 5 * effort.records)),
         )
         row = report.rows[0]
-        # One round in a hundred is spoilt by somebody else; the medians are what counts.
         costs[name] = Cost(
             cpu_us={role: row.cpu_us}, least_us=row.least, most_us=row.most, client_us=0.0
         )
@@ -98,14 +107,14 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
         seconds=effort.seconds,
         quick=quick,
         costs=costs,
-        idle={"hit": idle[0], "miss": idle[1]},
+        latency={"hit": hit, "half": half, "miss": miss},
         memory=memory,
     )
 
 
 def _warm(
     folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told
-) -> tuple[Idle, Idle, Memory]:
+) -> tuple[Latencies, Latencies, Latencies, Memory]:
     """What a node does that remembers, and what remembering takes."""
     asked = effort.records + effort.rounds * effort.alone
     population = Population(asked, {})
@@ -132,7 +141,7 @@ def _warm(
             network.ask(node, requests, closed(count=effort.alone - 1, skip=place, window=1))
             for place in places
         ]
-        miss = idle_of(alone)
+        miss = latencies_of(alone)
         hot = write_questions(folder / "hot", products[: min(_HOT, effort.records)])
         for name, flows in (("udp", 1), ("udp-many", MANY)):
             tell(name)
@@ -142,7 +151,14 @@ def _warm(
             costs[name] = cost_of(rounds, ("recursive",))
         tell("idle hit")
         load = closed(effort.seconds, window=1)
-        hit = idle_of([network.ask(node, hot, load) for _ in range(effort.rounds)])
+        hit = latencies_of([network.ask(node, hot, load) for _ in range(effort.rounds)])
+        tell("busy hit")
+        load = replace(
+            closed(effort.seconds, window=_IN_FLIGHT),
+            rate=HALF * 1e6 / costs["udp"].cpu_us["recursive"],
+            poisson=1,
+        )
+        half = latencies_of([network.ask(node, hot, load) for _ in range(effort.rounds)])
         tell("missing-1")
         absent = [
             population.unique(f"{PREFIX}/n-{number:07d}")
@@ -158,17 +174,21 @@ def _warm(
         for name, questions in (("not-found", known), ("malformed", MALFORMED)):
             tell(name)
             costs[name] = _again(network, running, folder / name, questions, effort)
-        entries = metric(node, "wuhan_cache_entries", **{"class": "leaf"})
+        counted = {
+            kind: metric(node, "wuhan_cache_bytes", **{"class": kind})
+            / max(1.0, metric(node, "wuhan_cache_entries", **{"class": kind}))
+            for kind in ("leaf", "route", "negative")
+        }
         store = data_paths(folder / "warm").node_store(PREFIX)
         memory = Memory(
             leaf=max(0.0, grown / effort.records),
-            leaf_counted=metric(node, "wuhan_cache_bytes", **{"class": "leaf"}) / entries,
-            route_counted=metric(node, "wuhan_cache_bytes", **{"class": "route"})
-            / metric(node, "wuhan_cache_entries", **{"class": "route"}),
+            leaf_counted=counted["leaf"],
+            route_counted=counted["route"],
+            negative_counted=counted["negative"],
             stored=sum(file.stat().st_blocks for file in _files(store)) * 512 / asked,
             process=process,
         )
-    return hit, miss, memory
+    return hit, half, miss, memory
 
 
 def _again(
@@ -211,18 +231,25 @@ def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> N
             ]
             costs[name] = cost_of(rounds, roles)
         tell("shed")
-        rounds = []
-        for _ in range(effort.rounds):
-            peak = network.ask(node, requests, closed(effort.seconds))
-            load = replace(
-                closed(effort.seconds, window=_OVERLOAD_WINDOW),
-                rate=_OVERLOAD * peak.figures.rate,
-                timeout=3.0,
-            )
-            flood = network.ask(node, requests, load, strict=False)
-            refused = flood.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0)
-            spent = flood.cpu_us["recursive"] * flood.answers
-            answered = flood.figures.right * peak.cpu_us["recursive"]
-            cost = max(0.0, spent - answered) / max(1, refused)
-            rounds.append(replace(flood, cpu_us={**flood.cpu_us, "recursive": cost}))
-        costs["shed"] = cost_of(rounds, ("recursive",))
+        # The answer that there is no such name does not repeat it.
+        question = replace(handle_request(f"{PREFIX}/n-{DIGITS}"), name=b"", right=_NO_SUCH_NAME)
+        names = write_numbered(folder / "names", question, DIGITS.encode(), _NAMES)
+        costs["shed"] = cost_of(
+            [_shed(network, running, names, effort) for _ in range(effort.rounds)], ("recursive",)
+        )
+
+
+def _shed(network: Network, running: BenchNetwork, names: Requests, effort: Effort) -> Round:
+    """What a refusal costs: of an overload, what the answers in it do not account for."""
+    peak = network.ask(running.recursive, names, closed(effort.seconds))
+    load = replace(
+        closed(effort.seconds, window=_OVERLOAD_WINDOW),
+        rate=_OVERLOAD * peak.figures.rate,
+        timeout=3.0,
+    )
+    flood = network.ask(running.recursive, names, load, strict=False)
+    refused = flood.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0)
+    spent = flood.cpu_us["recursive"] * flood.answers
+    answered = flood.figures.right * peak.cpu_us["recursive"]
+    cost = max(0.0, spent - answered) / max(1, refused)
+    return replace(flood, cpu_us={**flood.cpu_us, "recursive": cost})

@@ -35,6 +35,13 @@ PATHS: Final = {
 }
 """What is measured, in this order."""
 
+LATENCIES: Final = {
+    "hit": "from the cache, one request at a time",
+    "half": "from the cache, at half of what the node can do",
+    "miss": "found by asking one node, one request at a time",
+}
+"""Latencies over UDP."""
+
 ROLES: Final = ("recursive", "top-level", "secondary", "enterprise")
 
 HOW_TO: Final = "make one: wuhan bench calibrate"
@@ -64,13 +71,9 @@ class Cost(Table):
     client_us: Amount
 
 
-class Idle(Table):
-    """Latency where hardly anything else is under way: one request at a time.
-
-    Attributes:
-        cpu_us: of the node that is asked, for an answer: dearer than under load, as it goes to
-            sleep and is woken for each.
-    """
+class Latencies(Table):
+    """Latency, and CPU of the node that is asked for an answer: dearer than in a full queue, as
+    the node goes to sleep and is woken."""
 
     cpu_us: Amount
     p50_us: Amount
@@ -84,7 +87,7 @@ class Memory(Table):
 
     Attributes:
         leaf: what the process grows by for a cached record.
-        leaf_counted, route_counted: what one counts for against the budget of its cache.
+        leaf_counted, route_counted, negative_counted: what one counts for against the budget of its cache.
         stored: on disk, for a record of an enterprise.
         process: of a node's process with nothing cached, by role.
     """
@@ -92,6 +95,7 @@ class Memory(Table):
     leaf: Amount
     leaf_counted: Annotated[float, Field(gt=0, lt=1e9)]
     route_counted: Annotated[float, Field(gt=0, lt=1e9)]
+    negative_counted: Annotated[float, Field(gt=0, lt=1e9)]
     stored: Amount
     process: dict[Role, Amount]
 
@@ -107,7 +111,7 @@ class Calibration(Table):
     seconds: Amount
     quick: bool
     costs: dict[str, Cost]
-    idle: dict[Literal["hit", "miss"], Idle]
+    latency: dict[str, Latencies]
     memory: Memory
 
     def us(self, path: str, role: str = "recursive") -> float:
@@ -154,7 +158,7 @@ def load(path: Path) -> Calibration:
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{path} is damaged: {key}: {first['msg']}; {HOW_TO}") from None
     missing = [name for name in PATHS if name not in found.costs]
-    missing += [f"idle {name}" for name in ("hit", "miss") if name not in found.idle]
+    missing += [f"latency {name}" for name in LATENCIES if name not in found.latency]
     if missing:
         raise ConfigError(f"{path} is damaged: {', '.join(missing)} is missing; {HOW_TO}")
     return found
