@@ -27,9 +27,6 @@ from resolver.wire.values import ValueList
 PREFIX: Final = "88.901.1"
 """The enterprise of the minimal network."""
 
-SECONDARY: Final = "optics"
-"""The secondary node above it."""
-
 DIGITS: Final = "00000000"
 """Stands for the number in a handle of the records below."""
 
@@ -93,28 +90,25 @@ def minimal_network(
     *,
     overrides: Mapping[str, object] | None = None,
     workers: int = 1,
-    above: Iterable[Record] = (),
 ) -> Iterator[BenchNetwork]:
     """One node of each tier on free ports, with ``records`` at the enterprise.
 
     Args:
         overrides: settings, ``section.key`` → value.
         workers: processes of the recursive node.
-        above: records of the secondary node's own.
     """
     settings = {"network.base_port": 0, "network.samples": 0, **(overrides or {})}
     topology = expand(load_network("minimal", overrides=settings))
     nodes = (replace(n, workers=workers) if n.role == "recursive" else n for n in topology.nodes)
     topology = replace(topology, nodes=tuple(nodes))
     data = data_paths(folder)
-    for name, held in ((PREFIX, records), (SECONDARY, above)):
-        store = open_store("lmdb", data.node_store(name))
-        try:
-            rest = iter(held)
-            while batch := list(islice(rest, _PER_TRANSACTION)):
-                store.put_many(batch)
-        finally:
-            store.close()
+    store = open_store("lmdb", data.node_store(PREFIX))
+    try:
+        rest = iter(records)
+        while batch := list(islice(rest, _PER_TRANSACTION)):
+            store.put_many(batch)
+    finally:
+        store.close()
     launched = launch(topology, data, "minimal", detach=True)
     try:
         yield BenchNetwork(launched.wait_ready(lambda event: None), topology)

@@ -7,14 +7,24 @@ or the top-level node, the secondary node and the enterprise: 1, 2 or 3 nodes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from bench.plan import caching
 from bench.plan.calibration import ROLES, Calibration, Latencies
 from bench.plan.demand import UNKNOWN_ENTERPRISES, Demand
 from bench.plan.popularity import uniform_groups
-from bench.plan.queueing import Kind, Latency, Spread, simulate
+from bench.plan.queueing import BATCH, Kind, Latency, Spread, simulate
 
+HALF_LOAD: Final = 0.5
+"""Utilisation at which latency under load is calibrated."""
+
+MALFORMED_LOOKS: Final = 0.25
+"""Share of malformed messages (``bench.answers``) that name something which then is looked for."""
+
+_FIT_QUESTIONS: Final = 12_000
+_FIT_STEPS: Final = 10
 _SHARES: Final = (0.0, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -104,8 +114,8 @@ def answers(demand: Demand, rate: float, caches: Caches, calibration: Calibratio
     cpu_us["enterprise"] += absent_asked * calibration.us("missing-1", "enterprise")
     cpu_us["secondary"] = far * calibration.us("cold-3", "secondary")
     cpu_us["top-level"] = farthest * calibration.us("cold-3", "top-level")
-    looked = of_leaves + of_absent
-    hit = of_leaves * leaf.hits + of_absent * negative.hits
+    looked = of_leaves + of_absent + malformed * MALFORMED_LOOKS
+    hit = of_leaves * leaf.hits + of_absent * negative.hits + malformed * MALFORMED_LOOKS
     return Answers(
         rate,
         {
@@ -125,44 +135,85 @@ def latency(found: Answers, calibration: Calibration, others_busy: float) -> Lat
         others_busy: utilisation of the nodes that are asked; what they take is stretched by it, as
             where processes share a core.
     """
-    return simulate(found.rate, kinds(found, calibration, others_busy), wake=wake(calibration))
+    worker = worker_of(calibration)
+    return simulate(
+        found.rate,
+        kinds(found, calibration, worker, others_busy),
+        turn=worker.turn,
+        wake=worker.wake,
+    )
 
 
-def wake(calibration: Calibration) -> float:
-    """Seconds that waking up costs a worker, by what an answer costs alone and among others."""
-    return max(0.0, calibration.latency["hit"].cpu_us - calibration.us("udp")) / 1e6
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker's queue is like, in seconds.
+
+    Attributes:
+        turn, wake: see ``queueing.simulate``.
+        around: what a hit takes besides: the network, the client, and what disturbs them.
+    """
+
+    turn: float
+    wake: float
+    around: Spread
 
 
-def kinds(found: Answers, calibration: Calibration, others_busy: float) -> list[Kind]:
+@lru_cache(maxsize=64)
+def _fitted(udp_us: float, hit: Latencies, half: Latencies) -> Worker:
+    """The turn with which a worker spends, at half of what it can do, what was measured there."""
+    full, rate = udp_us / 1e6, HALF_LOAD / udp_us * 1e6
+
+    def played(turn: float) -> Latency:
+        service = [Kind(1.0, full - turn / BATCH)]
+        wake = max(0.0, hit.cpu_us / 1e6 - full - turn)
+        return simulate(rate, service, turn=turn, wake=wake, questions=MALFORMED_LOOKS: Final = 0.25
+"""Share of malformed messages (``bench.answers``) that name something which then is looked for."""
+
+_FIT_QUESTIONS)
+
+    least, most = 0.0, min(max(0.0, hit.cpu_us / 1e6 - full), full * BATCH * 0.9)
+    for _ in range(_FIT_STEPS):
+        turn = (least + most) / 2
+        least, most = (turn, most) if played(turn).cpu < half.cpu_us / 1e6 else (least, turn)
+    found = played(least)
+    model = (found.p50, found.p50, found.p90, found.p99, found.p999)
+    rest = [max(0.0, us / 1e6 - ours) for us, ours in zip(_tail(half), model, strict=True)]
+    wake = max(0.0, hit.cpu_us / 1e6 - full - least)
+    return Worker(least, wake, Spread(_SHARES, tuple(accumulate(rest, max))))
+
+
+def worker_of(calibration: Calibration) -> Worker:
+    """What the calibration says of a worker."""
+    measured = calibration.latency
+    return _fitted(calibration.us("udp-many"), measured["hit"], measured["half"])
+
+
+def kinds(
+    found: Answers, calibration: Calibration, worker: Worker, others_busy: float
+) -> list[Kind]:
     """The questions of a worker by kind, for the queue."""
-    hit, miss = calibration.latency["hit"], calibration.latency["miss"]
-    own = wake(calibration)
-    alone = own + calibration.us("udp") / 1e6
-    around = Spread(
-        _SHARES,
-        tuple(max(0.0, us / 1e6 - alone) for us in (hit.p50_us, *_tail(hit))),
-    )
+    miss = calibration.latency["miss"]
     cold = calibration.us("cold-1") / 1e6
-    away = max(
-        calibration.us("cold-1", "enterprise") / 1e6,
-        miss.p50_us / 1e6 - 2 * own - cold - around.values[0],
-    )
+    around = worker.around.values[0]
+    # Alone, a miss is two visits of a worker that has to be woken, and what it is away.
+    visits = cold + 2 * (worker.turn * (1 - 1 / BATCH) + worker.wake)
+    away = max(calibration.us("cold-1", "enterprise") / 1e6, miss.p50_us / 1e6 - visits - around)
+    late = [max(0.0, us - miss.p50_us) / 1e6 for us in _tail(miss)]
     far = Spread(
         _SHARES,
-        tuple(
-            around.values[0] + max(0.0, us - miss.p50_us) / 1e6
-            for us in (miss.p50_us, *_tail(miss))
-        ),
+        tuple(max(hit, around + more) for hit, more in zip(worker.around.values, late, strict=True)),
     )
     stretched = away / max(0.02, 1 - others_busy)
     made = []
     for path, share in found.parts.items():
         family, _, number = path.partition("-")
         asks = int(number) if family in ("cold", "missing") else 0
-        service = calibration.us(path) / 1e6
-        made.append(Kind(share, service, asks, stretched, far if asks else around))
+        service = calibration.us(path) / 1e6 - (1 + asks) * worker.turn / BATCH
+        made.append(Kind(share, max(0.0, service), asks, stretched, far if asks else worker.around))
     return made
 
 
-def _tail(idle: Latencies) -> tuple[float, ...]:
-    return idle.p50_us, idle.p90_us, idle.p99_us, idle.p999_us
+def _tail(measured: Latencies) -> tuple[float, ...]:
+    return (
+        measured.p50_us, measured.p50_us, measured.p90_us, measured.p99_us, measured.p999_us,
+    )  # fmt: skip

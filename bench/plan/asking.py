@@ -4,24 +4,77 @@ The node that is measured has a core of its own; the client and all other nodes 
 """
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from bench.answers import Question
 from bench.machine import client_core, cpu_seconds
 from bench.native import Figures, Load, NativeError, Request, Requests, run_load, write_requests
+from bench.network import BenchNetwork, Record
 from bench.plan.calibration import Cost, Latencies, Role
 from bench.target import REQUEST_HEAD
-from resolver.cluster.state import NetworkState, NodeState
+from resolver.cluster.launch import launch
+from resolver.cluster.state import NetworkState, NodeState, data_paths
 from resolver.model.codes import ResponseCode
+from resolver.storage import open_store
+from resolver.topology.expand import expand
+from resolver.topology.load import load_network
+from secondary_nodes.population import sample_records
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _ID: Final = bytes(4)
 
 Told = Callable[[str], None]
 """Is told what is measured next."""
+
+
+@contextmanager
+def sample_network(
+    folder: Path, items: int, *, above: int = 0, source: str = "wuhan", **cache: Any
+) -> Iterator[BenchNetwork]:
+    """A network on free ports, whose recursive node has the server's core.
+
+    Args:
+        items: sample records of each enterprise.
+        above: records of its own that each secondary node has, as ``records_above`` makes them.
+        cache: settings of the recursive node's caches, by their names in ``CacheSpec``.
+
+    Raises:
+        NetworkStateError: it does not start.
+    """
+    settings = {"network.base_port": 0, "network.samples": items}
+    topology = expand(load_network(source, overrides=settings))
+    nodes = tuple(
+        replace(node, cache=replace(node.cache, **cache)) if node.role == "recursive" else node
+        for node in topology.nodes
+    )
+    topology = replace(topology, nodes=nodes)
+    paths = data_paths(folder)
+    for node in nodes:
+        if above and node.role == "secondary":
+            store = open_store("lmdb", paths.node_store(node.name))
+            try:
+                store.put_many(records_above(node.prefix, above))
+            finally:
+                store.close()
+    launched = launch(topology, paths, source, detach=True)
+    try:
+        running = BenchNetwork(launched.wait_ready(lambda event: None), topology)
+        running.measure(running.recursive)
+        yield running
+    finally:
+        launched.stop()
+
+
+def records_above(prefix: str, count: int) -> Iterator[Record]:
+    """Records of a secondary node's own, under its own prefix."""
+    below = f"{prefix}.1"
+    for handle, values in islice(sample_records(below, count), count):
+        yield handle.replace(below, prefix, 1), values
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +111,7 @@ class Network:
         """The processes of a role."""
         return self._pids[role]
 
-    def ask(
-        self, node: NodeState, requests: Requests, load: Load, *, strict: bool = True
-    ) -> Round:
+    def ask(self, node: NodeState, requests: Requests, load: Load, *, strict: bool = True) -> Round:
         """Ask ``node`` over UDP.
 
         Args:
@@ -108,6 +159,16 @@ def latencies_of(rounds: Sequence[Round]) -> Latencies:
     )
 
 
-def closed(seconds: float = 3600.0, **others: int) -> Load:
+def closed(
+    seconds: float = 3600.0, *, window: int = 128, flows: int = 1, count: int = 0, skip: int = 0
+) -> Load:
     """A closed loop on the clients' core."""
-    return Load(seconds=seconds, core=client_core(), timeout=5.0, **others)
+    return Load(
+        seconds=seconds,
+        window=window,
+        flows=flows,
+        count=count,
+        skip=skip,
+        timeout=5.0,
+        core=client_core(),
+    )

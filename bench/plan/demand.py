@@ -5,7 +5,7 @@ by counting its questions; what it does not say (how many identifiers there are)
 Registrations are left out: they go to the enterprise's node, not through the recursive one.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,6 +22,9 @@ ABSENT_OF_ONE: Final = 300
 
 UNKNOWN_ENTERPRISES: Final = 0.125
 """Share of them that are of an enterprise that does not exist."""
+
+UNKNOWN_OF_ONE: Final = 50
+"""Enterprises that do not exist below a secondary node, likewise."""
 
 PATH_OF: Final = {"udp": "udp-many", "tcp": "tcp", "http": "http", "batch": "batch"}
 """Transport → how its answers from the cache are calibrated."""
@@ -100,8 +103,13 @@ class Demand:
         part = rate / self.rate
         missing = part * self.rate_of("missing")
         flood = part * self.rate_of("flood")
-        names = self.enterprises * ABSENT_OF_ONE
-        return (uniform_groups(names, missing) if missing else ()), flood
+        if not missing:
+            return (), flood
+        unknown = self.secondaries * UNKNOWN_OF_ONE * ABSENT_OF_ONE
+        return (
+            *uniform_groups(self.enterprises * ABSENT_OF_ONE, missing * (1 - UNKNOWN_ENTERPRISES)),
+            *uniform_groups(unknown, missing * UNKNOWN_ENTERPRISES),
+        ), flood
 
     def routes(self, spread: float, skewed: float) -> Groups:
         """What the cache of routes is asked for: enterprises.
@@ -138,17 +146,15 @@ def of_workload(
     Raises:
         ConfigError: it asks recursive nodes for nothing.
     """
-    clients = [
-        c for c in workload.client if c.server == "recursive" and c.transport not in WRITERS
-    ]
+    clients = [c for c in workload.client if c.server == "recursive" and c.transport not in WRITERS]
     if not clients:
         raise ConfigError(
             f"the workload {workload.name} asks recursive nodes for nothing, and the plan is about"
             " them; take another"
         )
-    kinds: Counter[str] = Counter()
-    paths: Counter[str] = Counter()
-    exponents: Counter[str] = Counter()
+    kinds: dict[str, float] = defaultdict(float)
+    paths: dict[str, float] = defaultdict(float)
+    exponents: dict[str, float] = defaultdict(float)
     for client in clients:
         weight = _weight(client)
         whole = sum(client.mix.values())
@@ -162,8 +168,8 @@ def of_workload(
         identifiers=identifiers,
         enterprises=enterprises,
         secondaries=secondaries,
-        exponent=exponents["zipf"] / kinds["zipf"] if kinds["zipf"] else 0.9,
-        skew=exponents["once"] / kinds["once"] if kinds["once"] else 1.0,
+        exponent=exponents["zipf"] / kinds["zipf"] if "zipf" in kinds else 0.9,
+        skew=exponents["once"] / kinds["once"] if "once" in kinds else 1.0,
         kinds={kind: weight / total for kind, weight in kinds.items()},
         paths={path: weight / total for path, weight in paths.items()},
     )

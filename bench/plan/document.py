@@ -9,9 +9,7 @@ from bench.plan.fleet import Fleet, Room, losses, memory_of
 from bench.plan.sensitivity import effects
 
 
-def document(
-    demand: Demand, room: Room, plan: Fleet, calibration: Calibration
-) -> dict[str, Any]:
+def document(demand: Demand, room: Room, plan: Fleet, calibration: Calibration) -> dict[str, Any]:
     """All of a plan; times in milliseconds, memory in bytes."""
     took = plan.latency
     assert took is not None

@@ -7,6 +7,7 @@ hundred identifiers and for a hundred billion.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 from typing import Final
 
@@ -39,14 +40,11 @@ def zipf_groups(exponent: float, size: float, rate: float) -> Groups:
     bounds = [0.5 + rank for rank in range(min(_SINGLE, int(size)) + 1)]
     while bounds[-1] < size + 0.5:
         bounds.append(min(size + 0.5, bounds[-1] * _WIDTH))
-    weights = [
-        _weight(exponent, least, most)
-        for least, most in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    weights = [_weight(exponent, least, most) for least, most in pairwise(bounds)]
     scale = rate / sum(weights)
     return tuple(
         Group(most - least, scale * weight / (most - least))
-        for least, most, weight in zip(bounds[:-1], bounds[1:], weights, strict=True)
+        for (least, most), weight in zip(pairwise(bounds), weights, strict=True)
     )
 
 
@@ -79,8 +77,8 @@ def _weight(exponent: float, least: float, most: float) -> float:
     """The sum of ``r ** -exponent`` over the ranks between two halves; a single rank exactly,
     many by the integral (midpoint rule, whose error is below 0.1 % from rank 64 on)."""
     if most - least <= 1.0:
-        return ((least + most) / 2) ** -exponent * (most - least)
+        return pow((least + most) / 2, -exponent) * (most - least)
     if abs(exponent - 1.0) < 1e-9:
         return log(most / least)
     power = 1.0 - exponent
-    return (most**power - least**power) / power
+    return (pow(most, power) - pow(least, power)) / power

@@ -25,7 +25,7 @@ from typing import Final
 BATCH: Final = 64
 """Datagrams that a node takes at a time (``resolver.transport.batches``)."""
 
-_QUESTIONS: Final = 60_000
+QUESTIONS: Final = 60_000
 _WARM_UP: Final = 0.1
 
 
@@ -105,43 +105,49 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds."""
+    """Seconds; ``cpu`` of the worker for a question."""
 
     mean: float
     p50: float
     p90: float
     p99: float
+    p999: float
+    cpu: float
 
 
-OVERLOADED: Final = Latency(inf, inf, inf, inf)
+OVERLOADED: Final = Latency(inf, inf, inf, inf, inf, inf)
+_SHARES: Final = (0.5, 0.9, 0.99, 0.999)
 
 
 def simulate(
     rate: float,
     kinds: Sequence[Kind],
     *,
+    turn: float = 0.0,
     wake: float = 0.0,
     batch: int = BATCH,
-    questions: int = _QUESTIONS,
+    questions: int = QUESTIONS,
     seed: int = 1,
 ) -> Latency:
     """Latencies at one worker that gets ``rate`` questions a second, by chance.
 
     Args:
-        wake: seconds of CPU for each batch, whatever is in it.
+        turn: seconds of CPU for each batch, whatever is in it.
+        wake: the same for each batch for which the worker had to be woken.
         batch: requests that are taken at a time, at most.
     """
     mean = sum(kind.share * kind.service for kind in kinds)
-    if rate * (mean + wake * sum(k.share * (1 + k.asks) for k in kinds) / batch) >= 1:
+    if rate * (mean + turn * sum(k.share * (1 + k.asks) for k in kinds) / batch) >= 1:
         return OVERLOADED
     draw = Random(seed)
     arrivals = _arrivals(draw, rate, kinds, questions)
-    times = _played(arrivals, kinds, wake, batch)
+    times, spent = _played(arrivals, kinds, turn, wake, batch)
     counted = sorted(times[int(len(times) * _WARM_UP) :])
-    return Latency(
-        sum(counted) / len(counted),
-        *(counted[min(len(counted) - 1, int(share * len(counted)))] for share in (0.5, 0.9, 0.99)),
+    p50, p90, p99, p999 = (
+        counted[min(len(counted) - 1, int(share * len(counted)))] for share in _SHARES
     )
+    mean = sum(counted) / len(counted)
+    return Latency(mean, p50, p90, p99, p999, spent / len(times))
 
 
 _Visit = tuple[float, int, int, int]
@@ -158,18 +164,21 @@ def _arrivals(draw: Random, rate: float, kinds: Sequence[Kind], count: int) -> l
 
 
 def _played(
-    arrivals: Sequence[_Visit], kinds: Sequence[Kind], wake: float, batch: int
-) -> list[float]:
-    """How long each question took, in the order of their arrivals."""
+    arrivals: Sequence[_Visit], kinds: Sequence[Kind], turn: float, wake: float, batch: int
+) -> tuple[list[float], float]:
+    """How long each question took, in the order of their arrivals, and the CPU of all."""
     service = [kind.service / (1 + kind.asks) for kind in kinds]
     took = [0.0] * len(arrivals)
     back: list[_Visit] = []
     queue: deque[_Visit] = deque()
-    draw, free, place = Random(2), 0.0, 0
+    draw, free, place, spent = Random(2), 0.0, 0, 0.0
     while place < len(arrivals) or back or queue:
+        woken = 0.0
         if not queue:
             soonest = arrivals[place][0] if place < len(arrivals) else inf
-            free = max(free, min(soonest, back[0][0] if back else inf))
+            soonest = min(soonest, back[0][0] if back else inf)
+            if soonest > free:
+                free, woken = soonest, wake
         while place < len(arrivals) and arrivals[place][0] <= free:
             while back and back[0][0] <= arrivals[place][0]:
                 queue.append(heappop(back))
@@ -178,7 +187,9 @@ def _played(
         while back and back[0][0] <= free:
             queue.append(heappop(back))
         taken = [queue.popleft() for _ in range(min(batch, len(queue)))]
-        free += wake + sum(service[kind] for _, _, kind, _ in taken)
+        cost = turn + woken + sum(service[kind] for _, _, kind, _ in taken)
+        spent += cost
+        free += cost
         for _, number, kind, asks in taken:
             if asks:
                 heappush(back, (free + kinds[kind].away, number, kind, asks - 1))
@@ -186,4 +197,4 @@ def _played(
                 base = kinds[kind].base
                 extra = base.at(draw.random()) if base else 0.0
                 took[number] = free - arrivals[number][0] + extra
-    return took
+    return took, spent

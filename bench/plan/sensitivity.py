@@ -56,8 +56,7 @@ _Change = Callable[[_Case, float], _Case]
 
 
 def _assumptions(demand: Demand, room: Room) -> Iterator[tuple[str, float, _Change]]:
-    for name, title in (("rate", "questions a second"), ("identifiers", "identifiers"),
-                        ("enterprises", "enterprises"), ("secondaries", "secondary nodes")):  # fmt: skip
+    for name, title in _OF_DEMAND.items():
         yield title, getattr(demand, name), _of_demand(name)
     if demand.kinds.get("zipf"):
         yield "exponent of identifiers", demand.exponent, _of_demand("exponent")
@@ -66,14 +65,25 @@ def _assumptions(demand: Demand, room: Room) -> Iterator[tuple[str, float, _Chan
     for kind, share in demand.kinds.items():
         if 0 < share < 1:
             yield f"share of questions: {kind}", share, _of_kind(kind)
-    for name, title in (("ttl", "life of what is cached, s"), ("leaves", "cache of leaves, bytes"),
-                        ("routes", "cache of routes, bytes"), ("record", "size of a record")):  # fmt: skip
+    for name, title in _OF_ROOM.items():
         yield title, getattr(room, name), _of_room(name)
     yield "utilisation", room.load, _of_room("load")
     for title, paths in _COSTS.items():
         yield f"CPU of {title}", 1.0, _of_costs(paths)
 
 
+_OF_DEMAND: Final = {
+    "rate": "questions a second",
+    "identifiers": "identifiers",
+    "enterprises": "enterprises",
+    "secondaries": "secondary nodes",
+}
+_OF_ROOM: Final = {
+    "ttl": "life of what is cached, s",
+    "leaves": "cache of leaves, bytes",
+    "routes": "cache of routes, bytes",
+    "record": "size of a record",
+}
 _COSTS: Final[Mapping[str, tuple[str, ...]]] = {
     "an answer from the cache": ("udp-many", "tcp", "http", "batch"),
     "an answer asked of others": ("cold-1", "cold-2", "cold-3", "missing-1"),
