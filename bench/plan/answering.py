@@ -166,10 +166,7 @@ def _fitted(udp_us: float, hit: Latencies, half: Latencies) -> Worker:
     def played(turn: float) -> Latency:
         service = [Kind(1.0, full - turn / BATCH)]
         wake = max(0.0, hit.cpu_us / 1e6 - full - turn)
-        return simulate(rate, service, turn=turn, wake=wake, questions=MALFORMED_LOOKS: Final = 0.25
-"""Share of malformed messages (``bench.answers``) that name something which then is looked for."""
-
-_FIT_QUESTIONS)
+        return simulate(rate, service, turn=turn, wake=wake, questions=_FIT_QUESTIONS)
 
     least, most = 0.0, min(max(0.0, hit.cpu_us / 1e6 - full), full * BATCH * 0.9)
     for _ in range(_FIT_STEPS):
@@ -201,7 +198,9 @@ def kinds(
     late = [max(0.0, us - miss.p50_us) / 1e6 for us in _tail(miss)]
     far = Spread(
         _SHARES,
-        tuple(max(hit, around + more) for hit, more in zip(worker.around.values, late, strict=True)),
+        tuple(
+            max(hit, around + more) for hit, more in zip(worker.around.values, late, strict=True)
+        ),
     )
     stretched = away / max(0.02, 1 - others_busy)
     made = []

@@ -87,7 +87,8 @@ class Memory(Table):
 
     Attributes:
         leaf: what the process grows by for a cached record.
-        leaf_counted, route_counted, negative_counted: what one counts for against the budget of its cache.
+        leaf_counted, route_counted, negative_counted: what one counts for in
+            the budget of its cache.
         stored: on disk, for a record of an enterprise.
         process: of a node's process with nothing cached, by role.
     """
