@@ -7,7 +7,7 @@ Registrations are left out: they go to the enterprise's node, not through the re
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.plan.popularity import Group, Groups, uniform_groups, zipf_groups
@@ -133,15 +133,9 @@ class Demand:
         return skewed * first + (1 - skewed) / self.enterprises
 
 
-def of_workload(
-    workload: Workload,
-    *,
-    rate: float,
-    identifiers: float,
-    enterprises: float,
-    secondaries: float,
-) -> Demand:
-    """What a workload asks of recursive nodes, at another rate and of as many things as are said.
+def of_workload(workload: Workload, sizes: Demand) -> Demand:
+    """What a workload asks of recursive nodes, at the rate and about as many things as ``sizes``
+    says.
 
     Raises:
         ConfigError: it asks recursive nodes for nothing.
@@ -163,11 +157,8 @@ def of_workload(
             kinds[_KIND_OF[kind]] += weight * share / whole
             exponents[_KIND_OF[kind]] += weight * share / whole * client.exponent
     total = sum(kinds.values())
-    return Demand(
-        rate=rate,
-        identifiers=identifiers,
-        enterprises=enterprises,
-        secondaries=secondaries,
+    return replace(
+        sizes,
         exponent=exponents["zipf"] / kinds["zipf"] if "zipf" in kinds else 0.9,
         skew=exponents["once"] / kinds["once"] if "once" in kinds else 1.0,
         kinds={kind: weight / total for kind, weight in kinds.items()},

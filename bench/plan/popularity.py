@@ -77,8 +77,8 @@ def _weight(exponent: float, least: float, most: float) -> float:
     """The sum of ``r ** -exponent`` over the ranks between two halves; a single rank exactly,
     many by the integral (midpoint rule, whose error is below 0.1 % from rank 64 on)."""
     if most - least <= 1.0:
-        return pow((least + most) / 2, -exponent) * (most - least)
+        return float(((least + most) / 2) ** -exponent) * (most - least)
     if abs(exponent - 1.0) < 1e-9:
         return log(most / least)
     power = 1.0 - exponent
-    return (pow(most, power) - pow(least, power)) / power
+    return float(most**power - least**power) / power
