@@ -35,12 +35,12 @@ DUE_FROM: Final = 0.875
 """Share of its life from which a prefetched entry is looked for anew, on average
 (``resolver.cache.records``)."""
 
-_MODEL_ENTRIES: Final = 4_000
+_MODEL_ENTRIES: Final = 3_000
 _MODEL_TURNS: Final = 3
 """Evictions for each place, before what is counted begins, and again until it ends."""
 
-_LEAST_QUESTIONS: Final = 40_000
-_MODEL_QUESTIONS: Final = 300_000
+_LEAST_QUESTIONS: Final = 25_000
+_MODEL_QUESTIONS: Final = 150_000
 """At most, before and after."""
 
 _BISECTIONS: Final = 100

@@ -48,7 +48,9 @@ _PAGES: Final = 1_000
 _KNOWN_ABSENT: Final = 500
 _NO_SUCH_NAME: Final = int(ResponseCode.HANDLE_NOT_FOUND)
 _NAMES: Final = 10_000_000
-_OVERLOAD: Final = 4.0
+_OVERLOADS: Final = (3.0, 10.0)
+"""Times as many questions as can be answered."""
+
 _OVERLOAD_WINDOW: Final = 30_000
 _ENTERPRISES: Final = 100
 """Of the network ``wuhan``."""
@@ -239,19 +241,24 @@ def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> N
 
 
 def _shed(meter: _Meter, names: Requests, effort: Effort) -> Round:
-    """What a refusal costs: of an overload, what the answers in it do not account for."""
+    """What a refusal costs: two overloads, one of far more questions, in which answers and refusals
+    cost the same each; so what they took together tells both."""
     peak = meter.network.ask(meter.node, names, closed(effort.seconds))
-    load = replace(
-        closed(effort.seconds, window=_OVERLOAD_WINDOW),
-        rate=_OVERLOAD * peak.figures.rate,
-        timeout=3.0,
-    )
-    flood = meter.network.ask(meter.node, names, load, strict=False)
-    refused = flood.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0)
-    spent = flood.cpu_us["recursive"] * flood.answers
-    answered = flood.figures.right * peak.cpu_us["recursive"]
-    cost = max(0.0, spent - answered) / max(1, refused)
-    return replace(flood, cpu_us={**flood.cpu_us, "recursive": cost})
+    found = []
+    for times in _OVERLOADS:
+        load = replace(
+            closed(effort.seconds, window=_OVERLOAD_WINDOW),
+            rate=times * peak.figures.rate,
+            timeout=3.0,
+        )
+        flood = meter.network.ask(meter.node, names, load, strict=False)
+        refused = flood.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0)
+        spent = flood.cpu_us["recursive"] * flood.answers
+        found.append((flood.figures.right, refused, spent))
+    (right, refused, spent), (right_2, refused_2, spent_2) = found
+    together = right * refused_2 - right_2 * refused
+    cost = (right * spent_2 - right_2 * spent) / together if together else 0.0
+    return replace(flood, cpu_us={**flood.cpu_us, "recursive": max(0.0, cost)})
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from bench.plan.queueing import Latency
 from resolver.model.errors import ConfigError
 
 MIB: Final = 1 << 20
-_STEPS: Final = 60
+_STEPS: Final = 8
+_CLOSE: Final = 0.01
 _GROWTH: Final = 1.1
 _LEAST_LOAD: Final = 0.05
 """Utilisation below which more workers would not make answers come sooner."""
@@ -130,7 +131,7 @@ def _enough(demand: Demand, room: Room, calibration: Calibration) -> float:
     for _ in range(_STEPS):
         cost = answers(demand, demand.rate / workers, caches, calibration).cpu_us["recursive"]
         needed = max(1.0, demand.rate * cost / 1e6 / room.load)
-        if abs(needed - workers) <= 1e-3 * workers:
+        if abs(needed - workers) <= _CLOSE * workers:
             return needed
         workers = needed
     return workers
