@@ -21,14 +21,14 @@ reference model, with Poisson arrivals). Sources:
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from math import exp, expm1, inf
 from random import Random
 from typing import Final
 
-from bench.plan.popularity import Groups, split, total_rate
+from bench.plan.popularity import Group, Groups, split, total_rate
 from resolver.cache.policies import make_policy
 
 DUE_FROM: Final = 0.875
@@ -92,7 +92,15 @@ def ask(groups: Groups, cache: Cache, once: float = 0.0) -> Outcome:
         return _unbounded(groups, cache, once)
     if cache.policy in _LEAVING:
         return _che(groups, cache, once)
-    return _sampled(groups, cache, once)
+    # Only how many questions there are in a life matters, not how fast they come; to two digits,
+    # so that plans that differ in little else need not be played again.
+    rest = replace(cache, ttl=float(f"{cache.ttl * rate:.1e}"))
+    alike = tuple(Group(group.count, _digits(group.rate / rate)) for group in groups)
+    return _sampled(alike, rest, _digits(once / rate))
+
+
+def _digits(rate: float) -> float:
+    return float(f"{rate:.6e}")
 
 
 def _kept(groups: Groups, once: float) -> float:
@@ -175,6 +183,7 @@ def _che(groups: Groups, cache: Cache, once: float) -> Outcome:
 # ---------------------------------------------------------------- the node's own policies
 
 
+@lru_cache(maxsize=4096)
 def _sampled(groups: Groups, cache: Cache, once: float) -> Outcome:
     """Run the policy in a smaller model."""
     factor = min(1.0, _MODEL_ENTRIES / cache.entries)

@@ -104,8 +104,7 @@ def fleet(
     def tried(nodes: float) -> Answers:
         return answers(demand, demand.rate / (nodes * room.cores), caches, calibration)
 
-    workers = _enough(demand, room, calibration)
-    found = tried(workers / room.cores)
+    workers, found = _enough(demand, room, calibration)
     nodes = ceil(workers / room.cores - 1e-9)
     if not with_latency:
         return Fleet(nodes, found, _cores(demand, found, room), None, room.load)
@@ -125,16 +124,17 @@ def fleet(
     return Fleet(nodes, found, _cores(demand, found, room), took, room.load)
 
 
-def _enough(demand: Demand, room: Room, calibration: Calibration) -> float:
-    """Workers, not rounded, whose utilisation is what is wanted."""
-    caches, workers = room.caches(calibration), 1.0
+def _enough(demand: Demand, room: Room, calibration: Calibration) -> tuple[float, Answers]:
+    """Workers, not rounded, whose utilisation is what is wanted; and what each of them does."""
+    caches = room.caches(calibration)
+    needed = demand.rate * calibration.us("cold-1") / 1e6 / room.load
     for _ in range(_STEPS):
-        cost = answers(demand, demand.rate / workers, caches, calibration).cpu_us["recursive"]
-        needed = max(1.0, demand.rate * cost / 1e6 / room.load)
+        workers = max(1.0, needed)
+        found = answers(demand, demand.rate / workers, caches, calibration)
+        needed = max(1.0, demand.rate * found.cpu_us["recursive"] / 1e6 / room.load)
         if abs(needed - workers) <= _CLOSE * workers:
-            return needed
-        workers = needed
-    return workers
+            break
+    return needed, found
 
 
 def _cores(demand: Demand, found: Answers, room: Room) -> dict[str, float]:
