@@ -23,7 +23,10 @@ def test_groups_stand_for_the_ranks_of_the_law(exponent: float):
     assert sum(group.count for group in groups) == pytest.approx(5_000)
     assert total_rate(groups) == pytest.approx(100.0)
     first = groups[0]
-    assert (first.count, first.rate) == (1, pytest.approx(100 * weights[0] / sum(weights), rel=2e-3))
+    assert (first.count, first.rate) == (
+        1,
+        pytest.approx(100 * weights[0] / sum(weights), rel=2e-3),
+    )
     thousand, _ = split(groups, 1_000)
     exact = 100 * sum(weights[: round(sum(g.count for g in thousand))]) / sum(weights)
     assert total_rate(thousand) == pytest.approx(exact, rel=5e-3)
