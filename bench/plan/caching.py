@@ -36,11 +36,11 @@ DUE_FROM: Final = 0.875
 (``resolver.cache.records``)."""
 
 _MODEL_ENTRIES: Final = 3_000
-_MODEL_TURNS: Final = 3
+_MODEL_TURNS: Final = 6
 """Evictions for each place, before what is counted begins, and again until it ends."""
 
-_LEAST_QUESTIONS: Final = 25_000
-_MODEL_QUESTIONS: Final = 150_000
+_LEAST_QUESTIONS: Final = 40_000
+_MODEL_QUESTIONS: Final = 200_000
 """At most, before and after."""
 
 _BISECTIONS: Final = 100

@@ -204,6 +204,9 @@ def show_validation(found: Mapping[str, Any]) -> None:
                 )
             )
     output.table(heads, rows, right=heads[2:6])
+    for case in found["cases"]:
+        for trouble in case["troubles"]:
+            click.echo(f"  {case['workload']}, at half of what was predicted: {trouble}")
 
 
 def size(octets: float) -> str:

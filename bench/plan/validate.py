@@ -77,6 +77,7 @@ class Run:
     p99_us: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
     hits: Mapping[str, float] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
 
 
 def validate(
@@ -219,6 +220,8 @@ def _row(
         for one in _rounds(network, node, requests, place, load, rounds):
             run.p99_us.append(one.figures.latency_us["p99"])
             run.p50_us.append(one.figures.latency_us["p50"])
+            if one.figures.trouble():
+                run.troubles.append(one.figures.trouble())
     return _compared(case, predicted, run)
 
 
@@ -227,7 +230,9 @@ def _rounds(
 ) -> Iterator[Round]:
     """Rounds that go on in the questions where the one before has ended."""
     for _ in range(rounds):
-        one = network.ask(node, requests, replace(load, skip=place % requests.count))
+        at = replace(load, skip=place % requests.count)
+        # A node that others keep from its core may refuse what it could else answer.
+        one = network.ask(node, requests, at, strict=not load.rate)
         place += one.figures.sent
         yield one
 
@@ -262,6 +267,7 @@ def _compared(case: Case, predicted: Prediction, run: Run) -> dict[str, Any]:
             "predicted": predicted.p50_s * 1e3,
             "measured": statistics.median(run.p50_us) / 1e3,
         },
+        "troubles": run.troubles,
         "rounds": {"rate": run.rate, "p99_us": run.p99_us},
     }
 
