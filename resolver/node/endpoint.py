@@ -14,7 +14,14 @@ from resolver.node.node import Node
 from resolver.node.outcome import Outcome, Pending
 from resolver.security import Session
 from resolver.wire.answer import Answer, Client
-from resolver.wire.bodies import Body, ChallengeAnswer, EmptyBody, ErrorAnswer, HandlesAnswer
+from resolver.wire.bodies import (
+    Body,
+    ChallengeAnswer,
+    EmptyBody,
+    ErrorAnswer,
+    HandlesAnswer,
+    RecordAnswer,
+)
 from resolver.wire.credential import Credential, signed_octets
 from resolver.wire.envelope import (
     ENVELOPE_OCTETS,
@@ -23,6 +30,7 @@ from resolver.wire.envelope import (
     encode_envelope,
 )
 from resolver.wire.message import LIFETIME_S, Message, decode_request, digest_of, encode_message
+from resolver.wire.resolving import encode_record, read_question
 from resolver.wire.version import CURRENT, code_for, reply_version
 
 HANDLES_PER_MESSAGE: Final = 50
@@ -33,6 +41,9 @@ UNREADABLE_ID: Final = 0xFFFFFFFF
 
 _CODED_DIGESTS: Final = (2, 1)
 _ENCRYPTED: Final = b"\x40"
+_MOST_RECURSIONS: Final = 255
+"""That the header has room for."""
+
 _UNREADABLE_VERSION: Final = (2, 3)
 _ECHOED: Final = OpFlag.CACR | OpFlag.PUBL | OpFlag.DNRF | OpFlag.RRDG
 _ERROR_FLAGS: Final = OpFlag.RECU | OpFlag.CACR | OpFlag.PUBL
@@ -105,7 +116,7 @@ class Endpoint:
         try:
             if octets[2:3] >= _ENCRYPTED:
                 session, octets = self._unsealed(octets, unix_now)
-            request = decode_request(octets)
+            request = read_question(octets) or decode_request(octets)
         except WireError as error:
             return Malformed([self._error_reply(octets, error, unix_now)], error.what)
         sealed = session is not None
@@ -223,6 +234,29 @@ class Endpoint:
         if sealed:
             flags |= request.flags & OpFlag.ENCR
         recursion_count = answer.recursion_count
+        if recursion_count is None:
+            recursion_count = request.recursion_count
+        elif recursion_count > _MOST_RECURSIONS:
+            recursion_count = _MOST_RECURSIONS
+        op_code = request.op_code if answer.op_code is None else answer.op_code
+        if (
+            isinstance(body, RecordAnswer)
+            and op_code == OpCode.RESOLVE
+            and answer.code == ResponseCode.SUCCESS
+            and digest is None
+            and session is None
+            and not certify
+        ):
+            return encode_record(
+                body,
+                version=version,
+                session_id=session_id,
+                request_id=request.envelope.request_id,
+                flags=flags,
+                serial=self._serial,
+                recursion_count=recursion_count,
+                expiration=unix_now + LIFETIME_S,
+            )
         reply = Message(
             envelope=Envelope(
                 version=version,
@@ -230,13 +264,11 @@ class Endpoint:
                 session_id=session_id,
                 request_id=request.envelope.request_id,
             ),
-            op_code=request.op_code if answer.op_code is None else answer.op_code,
+            op_code=op_code,
             response_code=code_for(answer.code, version),
             flags=flags,
             site_serial=self._serial,
-            recursion_count=(
-                request.recursion_count if recursion_count is None else min(recursion_count, 255)
-            ),
+            recursion_count=recursion_count,
             expiration=unix_now + LIFETIME_S,
             body=body,
             digest=digest,

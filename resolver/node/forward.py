@@ -120,16 +120,11 @@ class Forward:
                     return known
                 return replace(answer, cache="miss")
             chosen = select(asked, body.values, public_only=True)
-            return Answer(
-                chosen.code,
-                chosen.body,
-                answer.authoritative,
-                answer.recursion_count,
-                "miss",
-                answer.ttl,
-                answer.hops,
-                answer.seconds,
-            )
+            chosen.authoritative = answer.authoritative
+            chosen.recursion_count = answer.recursion_count
+            chosen.cache, chosen.ttl = "miss", answer.ttl
+            chosen.hops, chosen.seconds = answer.hops, answer.seconds
+            return chosen
 
         return Pending(
             key=(fold(handle), question.recursion_count),

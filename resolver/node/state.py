@@ -219,6 +219,8 @@ class NodeState:
 
     def holds_prefix_record(self, prefix: str) -> bool:
         """Whether the record of ``prefix`` (folded) would live here."""
+        if not self.delegates:
+            return False
         return any(is_under(prefix, zone) for zone in self.delegates)
 
 

@@ -5,16 +5,17 @@ together (``resolver.transport.ready``) and wait for no others: the rest stands 
 a little is done between two looks at the socket. So a flood of questions that take work does not
 hold up those that take none. When the queue is full, the answer is "too busy" (code 3) at once; who
 has stood in it longer than clients wait is not answered any more. An answer that is there at once
-is sent without a task; one that has to be resolved first gets a task, of which there are at most
-``UdpLimits.pending``. Nothing a client sends makes the door raise.
+is sent at once; of those that have to be resolved first there are at most ``UdpLimits.pending`` at
+a time. Nothing a client sends makes the door raise.
 """
 
 import asyncio
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Sequence, Set
+from collections.abc import Coroutine, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from resolver.model.errors import WireError
@@ -87,7 +88,7 @@ class UdpDoor:
         self._reassembler: Final = Reassembler(timeout=limits.fragment_s)
         self._busy: Final = BusyReplies()
         self._dropped = 0
-        self._pending: Final[set[asyncio.Task[None]]] = set()
+        self._pending: Final[set[asyncio.Future[list[bytes]]]] = set()
         self._loop: Final = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._readable)
         self._timer = self._loop.call_later(limits.tick_s, self._tick)
@@ -105,11 +106,12 @@ class UdpDoor:
     def _readable(self) -> None:
         """Called by the loop when something has arrived."""
         through, ready = self._through, self._service.ready("udp")
+        was_idle = not self._waiting
         for _ in range(MAX_BATCHES):
             started = time.perf_counter()
             count = through.receive()
             if not count:
-                return
+                break
             now, unix_now = time.monotonic(), int(time.time())
             octets, sizes = through.octets, through.sizes
             refused = self._refused(count, now) if self._admission.requests is not None else ()
@@ -129,7 +131,9 @@ class UdpDoor:
             if missed:
                 self._queue(missed, now, unix_now)
             if count < BATCH:
-                return
+                break
+        if was_idle and self._waiting:
+            self._work()
 
     def _tell(
         self, access: AccessLog, octets: bytes, missed: Sequence[int], seconds: float
@@ -178,13 +182,11 @@ class UdpDoor:
         """Let the datagrams with these numbers, which take some work, wait for their turn; those
         for which there is no room are answered at once that there is none."""
         through, waiting = self._through, self._waiting
-        octets, sizes, was_idle = through.octets, through.sizes, not waiting
+        octets, sizes = through.octets, through.sizes
         room = max(0, self._limits.waiting - len(waiting))
         for number in numbers[:room]:
             at = STARTS[number]
             waiting.append((octets[at : at + sizes[number]], through.sender(number), now))
-        if was_idle and waiting:
-            self._loop.call_soon(self._work)
         if len(numbers) > room:
             self._turn_away(numbers[room:], unix_now)
 
@@ -246,12 +248,13 @@ class UdpDoor:
             if isinstance(outcome, Coroutine):
                 outcome.close()
         else:
-            task = self._loop.create_task(self._send_later(outcome, addr, len(message)))
-            self._pending.add(task)
-            task.add_done_callback(self._pending.discard)
+            future = asyncio.ensure_future(outcome)
+            self._pending.add(future)
+            future.add_done_callback(partial(self._send_later, addr, len(message)))
 
-    async def _send_later(self, outcome: Awaitable[list[bytes]], addr: Address, asked: int) -> None:
-        self._send(await outcome, addr, asked)
+    def _send_later(self, addr: Address, asked: int, outcome: asyncio.Future[list[bytes]]) -> None:
+        self._pending.discard(outcome)
+        self._send(outcome.result(), addr, asked)
 
     def _send(self, messages: list[bytes], addr: Address, asked: int) -> None:
         """Send replies to a request of ``asked`` octets."""

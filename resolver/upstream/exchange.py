@@ -35,7 +35,7 @@ from resolver.wire.message import (
     digest_of,
     encode_message,
 )
-from resolver.wire.question import encode_question
+from resolver.wire.resolving import encode_question
 
 Outcome = Reply | UpstreamError
 

@@ -25,6 +25,7 @@ from resolver.upstream.peer import Peer
 from resolver.upstream.tcp import TcpPeer
 from resolver.upstream.udp import UdpPeer
 from resolver.wire.message import Message, decode_message
+from resolver.wire.resolving import read_record
 
 MAX_PEERS: Final = 512
 """Servers to which a node keeps a socket; site records from outside name any number of ports."""
@@ -169,7 +170,7 @@ class Servers:
             WireError: they are none.
         """
         if not is_prefix_handle(handle) or len(octets) > _REMEMBERED_OCTETS:
-            return decode_message(octets)
+            return read_record(octets) or decode_message(octets)
         key = octets[:8] + octets[12:36] + octets[40:]
         message = self._decoded.get(key)
         if message is None:

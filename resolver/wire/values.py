@@ -30,6 +30,8 @@ _HEAD: Final = Struct(">iIBiBI")
 _ZERO: Final = _COUNT.pack(0)
 _NEGATIVE: Final = _COUNT.pack(1 << 31)
 
+_PUBLIC_READ: Final = int(Permission.PUBLIC_READ)
+
 _SMALLEST: Final = 26
 """Octets of a value with an empty type, no data and no references."""
 
@@ -69,11 +71,30 @@ class ValueList(Sequence[HandleValue]):
         Raises:
             WireError: they are not.
         """
+        whole = cls.whole(octets)
+        if whole is not None:
+            return whole
         reader = Reader(octets)
         values = cls.read(reader)
         if reader.remaining:
             raise reader.fail(f"{reader.remaining} octets after the values")
         return values
+
+    @classmethod
+    def whole(cls, octets: bytes) -> "ValueList | None":
+        """The list that ``octets`` are, all of them; None if they are not."""
+        if len(octets) < len(_ZERO):
+            return None
+        count = _COUNT.unpack_from(octets)[0]
+        if count > MAX_VALUES or count * _SMALLEST > len(octets):
+            return None
+        try:
+            offsets, ascends = _walk(octets, count)
+        except struct.error:
+            return None
+        if offsets[-1] != len(octets):
+            return None
+        return cls(octets, tuple(offsets), ascends=ascends)
 
     @classmethod
     def read(cls, reader: Reader) -> "ValueList":
@@ -137,12 +158,15 @@ class ValueList(Sequence[HandleValue]):
 
     def public(self) -> "ValueList":
         """The values everybody may read."""
+        if not self.restricted:
+            return self
         return self._keep([bool(bits & Permission.PUBLIC_READ) for bits in self._permissions()])
 
     @property
     def restricted(self) -> bool:
         """Whether there is a value that not everybody may read."""
-        return not all(bits & Permission.PUBLIC_READ for bits in self._permissions())
+        octets = self.octets
+        return not all(octets[start + 13] & _PUBLIC_READ for start in self._offsets[:-1])
 
     def readable_by_admin(self) -> bool:
         """Whether administrators may read every value that not everybody may read."""
