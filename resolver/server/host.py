@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 import uvloop
@@ -52,6 +53,7 @@ from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
+from resolver.upstream.servers import LOOPBACK
 
 TOP_LEVEL: Final = "top-level"
 """The role of the node that also tells of the whole network."""
@@ -116,6 +118,7 @@ async def _start_node(
     state = _state(spec, plan.topology, store, key)
     upstream = Upstream(
         prefer=spec.limits.transports,
+        allowed=allowed_networks(spec, plan.topology),
         counters=state.counters,
         names=_names(plan.topology),
         secret=key.control_secret(),
@@ -138,7 +141,7 @@ async def _start_node(
         clock,
         process.pulse.name,
         _prefixes(plan.topology),
-        plan.data.root,
+        plan.data.node_store(spec.name).parent,
         progress if tells_of_all else None,
         None if traces is None else traces.exemplars,
     )
@@ -333,6 +336,13 @@ def _names(topology: Topology) -> dict[str, str]:
         for node in topology.nodes
         for port in (node.port, node.http_port)
     }
+
+
+def allowed_networks(spec: NodeSpec, topology: Topology) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Where a node may ask: on this machine, where the nodes of its network are, and in the
+    networks that its configuration names."""
+    nodes = sorted({node.advertise for node in topology.nodes})
+    return tuple(dict.fromkeys((*LOOPBACK, *map(ip_network, (*nodes, *spec.limits.networks)))))
 
 
 def _prefixes(topology: Topology) -> frozenset[str]:

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Generic, TypeVar
 
 from resolver.model.codes import OpCode, ResponseCode
@@ -98,23 +97,23 @@ class NodeService:
         self._rehearsal: Final = Rehearsal(
             self._faults,
             self._endpoint,
-            partial(self.receive, spared=True),
-            partial(self.ask, spared=True),
+            self.receive,
+            self.ask,
             self._refused,
             clock.unix,
         )
         self._faults_changed()
 
     def receive(
-        self, octets: bytes, client: Client, *, spared: bool = False
+        self, octets: bytes, client: Client, came: float | None = None
     ) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages for one request message; awaitable when upstreams are to be asked.
 
         Args:
-            spared: whatever faults there are, this request meets none.
+            came: when, as ``time.perf_counter`` says, if it has met its fault already.
         """
-        started = time.perf_counter()
-        if self._faults.rules and not spared:
+        started = time.perf_counter() if came is None else came
+        if self._faults.rules and came is None:
             fate = self._rehearsal.of_message(octets, client)
             if fate is not None:
                 return fate
@@ -165,11 +164,11 @@ class NodeService:
         return min(ttl or 0, int(self._state.records.ttl_cap_s))
 
     def ask(
-        self, request: Message, client: Client, *, spared: bool = False
+        self, request: Message, client: Client, came: float | None = None
     ) -> Answer | Awaitable[Answer]:
-        """The answer to a request that came as HTTP; ``spared`` as in ``receive``."""
-        started = time.perf_counter()
-        if self._faults.rules and not spared:
+        """The answer to a request that came as HTTP; ``came`` as in ``receive``."""
+        started = time.perf_counter() if came is None else came
+        if self._faults.rules and came is None:
             fate = self._rehearsal.of_request(request, client)
             if fate is not None:
                 return fate
@@ -246,8 +245,8 @@ class NodeService:
         if self._http_ready is not None:
             self._http_ready.shut(shut=shut)
 
-    def _refused(self, request: Message, answer: Answer, client: Client) -> None:
-        self.count(request, answer, client, time.perf_counter(), "local")
+    def _refused(self, request: Message, answer: Answer, client: Client, came: float) -> None:
+        self.count(request, answer, client, came, "local")
 
     def _known_already(self, request: Message, pending: Pending, client: Client) -> Answer | None:
         """The answer that is given at once, though others would have to be asked for a better one:

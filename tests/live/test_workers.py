@@ -23,7 +23,7 @@ from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 from resolver.wire.values import ValueList
 from tests.live.test_changes import ADMIN, INDEX, SECRET, create
-from tests.support.command import network, node_of, until, wuhan
+from tests.support.command import health_of, network, node_of, until, wuhan
 from tests.transport.echo import next_message
 
 pytestmark = pytest.mark.slow
@@ -231,7 +231,7 @@ async def test_counts_are_of_both_and_outlive_a_process(data: Path) -> None:
     second = node["pids"][1]
     os.kill(second, signal.SIGKILL)
     until(lambda: node_of(data, RECURSIVE)["pids"][1] not in (0, second))
-    until(lambda: node_of(data, RECURSIVE)["health"] == "ok")
+    until(lambda: health_of(data, RECURSIVE) == "ok")
     assert asked() >= TRIES
     assert node_of(data, RECURSIVE)["restarts"] == 1
     for _ in range(TRIES):

@@ -148,6 +148,28 @@ async def test_heartbeats_prefixes_and_figures_reach_the_parent(running: AsyncEx
     assert totals(wuhan)["88.901"] == Figures(3, 2)
 
 
+async def test_a_parent_that_takes_calls_and_answers_none_is_known_to_know_nothing(
+    running: AsyncExitStack,
+):
+    optics = family("optics")
+    deaf = running.enter_context(socket.create_server(("127.0.0.1", 0)))
+    spec = expand(load_network("minimal")).node("wuhan")
+    telling = reporter(optics, replace(spec, port=deaf.getsockname()[1]))
+    running.push_async_callback(telling.close)
+    optics.changed.set()
+    # Since the start nothing was told; once the parent has had its time, since the change.
+    before = 0.0
+
+    def begins_anew() -> bool:
+        nonlocal before
+        lag = telling.sync_lag_s()
+        assert lag is not None
+        is_new, before = lag < before, lag
+        return is_new
+
+    await asyncio.to_thread(command.until, begins_anew, 5.0)
+
+
 async def test_a_new_prefix_reaches_the_parent_at_once(running: AsyncExitStack):
     wuhan, optics = family(), family("optics")
     parent = await started(running, wuhan)
