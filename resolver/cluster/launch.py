@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
+from resolver.cluster.names import with_addresses
 from resolver.cluster.order import Order
 from resolver.cluster.state import NetworkState, read_state
 from resolver.model.errors import NetworkStateError
+from resolver.server.keys import take_key
 from resolver.topology.plan import DataPaths, Topology
 
 STOP_TIMEOUT_S: Final = 15.0
@@ -96,7 +99,13 @@ def launch(topology: Topology, data: DataPaths, source: str, *, detach: bool) ->
     Args:
         source: the configuration's name, for messages.
         detach: in a session of its own, so that it outlives this terminal.
+
+    Raises:
+        ConfigError: a node's name has no address, or the network's key cannot be read.
     """
+    topology = with_addresses(topology)
+    if topology.key:
+        take_key(Path(topology.key), data.network_key)
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "resolver.cluster.run"],
         stdin=subprocess.PIPE,
