@@ -76,6 +76,7 @@ class Run:
     cpu_us: list[float] = field(default_factory=list)
     p99_us: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
+    pace_us: list[float] = field(default_factory=list)
     hits: Mapping[str, float] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
 
@@ -193,7 +194,6 @@ def _row(
         identifiers = float(case.items * len(enterprises))
         sizes = Demand(_FIRST_RATE, identifiers, float(len(enterprises)), float(parents))
         demand = of_workload(workload, sizes)
-        predicted = predict(demand, caches, calibration)
         nodes = Nodes(running.state, folder / "network")
         network, node = Network(running.state), running.recursive
         place = case.warm
@@ -205,9 +205,14 @@ def _row(
         ):
             run.rate.append(one.answers / one.figures.elapsed)
             run.cpu_us.append(one.cpu_us["recursive"])
+            run.pace_us.append(one.pace_us)
             place += one.figures.sent
         _, looked = nodes.read()
         run.hits = {name: hit / max(1.0, hit + miss) for name, (hit, miss) in looked.items()}
+        # What others leave of the machine changes from minute to minute; that is not predicted.
+        now = calibration.at_pace(statistics.median(run.pace_us))
+        predicted = predict(demand, caches, now)
+        plain = predict(demand, caches, calibration)
         load = Load(
             seconds=seconds,
             window=IN_FLIGHT,
@@ -222,7 +227,10 @@ def _row(
             run.p50_us.append(one.figures.latency_us["p50"])
             if one.figures.trouble():
                 run.troubles.append(one.figures.trouble())
-    return _compared(case, predicted, run)
+    return _compared(case, predicted, run) | {
+        "pace": now.pace_us / calibration.pace_us,
+        "throughput_error_at_the_calibrations_pace": plain.rate / statistics.median(run.rate) - 1,
+    }
 
 
 def _rounds(

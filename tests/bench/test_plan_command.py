@@ -43,11 +43,13 @@ def calibration() -> Calibration:
             "rounds": 1,
             "seconds": 1.0,
             "quick": False,
+            "pace_us": 20.0,
             "costs": costs,
             "latency": {
                 "hit": {"cpu_us": 40.0, **times},
                 "half": {"cpu_us": 9.0, **times},
                 "miss": {"cpu_us": 200.0, **times, "p50_us": 400.0, "p90_us": 500.0},
+                "half-miss": {"cpu_us": 160.0, **times, "p50_us": 600.0, "p90_us": 900.0},
             },
             "memory": {
                 "leaf": 600.0,
