@@ -208,7 +208,7 @@ def show_validation(found: Mapping[str, Any]) -> None:
     for case in found["cases"]:
         error = _error(case["throughput_error_at_the_calibrations_pace"], False)
         click.echo(
-            f"    {case['workload']}: work took {case['pace']:.2f} times the CPU; throughput {error}"
+            f"   {case['workload']}: work took {case['pace']:.2f} times as much, throughput {error}"
         )
     for case in found["cases"]:
         for trouble in case["troubles"]:
