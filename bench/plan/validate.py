@@ -3,7 +3,7 @@ calibration placed things (the recursive node on one core, all others and the cl
 
 For each, the planner predicts the rate at which the busier core is full, the hit ratios, and p99 at
 half of that rate with Poisson arrivals. Then the workload is run: some rounds of a closed loop of
-128 questions, and some of the open loop. What is compared are medians of the rounds. Every answer
+256 questions (with fewer, those that others are asked about leave the node's batches half empty), and some of the open loop. What is compared are medians of the rounds. Every answer
 must have the right code and, if its identifier exists, repeat it.
 """
 
@@ -30,7 +30,8 @@ RATE_WITHIN: Final = 0.15
 HITS_WITHIN: Final = 0.02
 P99_WITHIN: Final = 0.5
 
-_ROUNDS: Final = 5
+_WINDOW: Final = 256
+_ROUNDS: Final = 7
 _SECONDS: Final = 1.5
 _STEPS: Final = 12
 _FIRST_RATE: Final = 10_000.0
@@ -201,7 +202,12 @@ def _row(
         nodes.read()
         run = Run()
         for one in _rounds(
-            network, running.recursive, requests, place, closed(seconds, flows=MANY), rounds
+            network,
+            running.recursive,
+            requests,
+            place,
+            closed(seconds, flows=MANY, window=_WINDOW),
+            rounds,
         ):
             run.rate.append(one.answers / one.figures.elapsed)
             run.cpu_us.append(one.cpu_us["recursive"])
