@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status monitor test test-fast chaos-kill lint format docs dashboards bench-peers bench-paths \
+.PHONY: help up down status monitor test test-fast chaos-kill lint format docs dashboards image manifests bench-peers bench-paths \
 	bench-cold bench-overload bench-plan bench-telemetry bench-flood bench-cachelab bench-registrations bench-store lock clean
 
 VENV := .venv
@@ -71,6 +71,13 @@ docs: $(DEV_READY) ## write the generated parts of docs/network.md and operation
 
 dashboards: $(DEV_READY) ## write the dashboards of config/grafana anew
 	@$(BIN)/python docs/grafana_dashboards.py
+
+image: ## build the container images wuhan and wuhan-load (needs docker)
+	docker build -f docker/Dockerfile -t wuhan .
+	docker build -f docker/Dockerfile --target load -t wuhan-load .
+
+manifests: $(DEV_READY) ## write docker/kubernetes anew
+	@$(BIN)/python docker/write_manifests.py
 
 bench-peers: $(DEV_READY) ## CPU of an answer from the cache, beside Unbound, Knot and a C echo
 	@$(BIN)/python -m bench.peers
@@ -140,7 +147,8 @@ $(LOCK_READY): | $(BIN)/python
 lock: $(LOCK_READY) ## write the lock files anew (UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) --all-extras --output-file=requirements.lock pyproject.toml
 	$(COMPILE) --constraint=requirements.lock --output-file=requirements-run.lock pyproject.toml
-	@for file in requirements.lock requirements-run.lock; do \
+	$(COMPILE) --constraint=requirements.lock --extra=bench --output-file=requirements-load.lock pyproject.toml
+	@for file in requirements.lock requirements-run.lock requirements-load.lock; do \
 		{ echo '# made by `make lock` for Python 3.11'; grep -v '^# made by' $$file; } > $$file.new; \
 		mv $$file.new $$file; done
 

@@ -2,7 +2,8 @@
 
 The users are the client applications of the workload that WUHAN_WORKLOAD names (a name or a TOML
 file; ``enterprise`` if it is not set), and ask the network that runs in the folder WUHAN_DATA
-(``.wuhan``). Start one with ``wuhan up``. ``wuhan bench run`` runs this file by itself.
+(``.wuhan``), or else, in other containers, the one that WUHAN_CONFIG names. Start one with
+``wuhan up``. ``wuhan bench run`` runs this file by itself.
 """
 
 import os

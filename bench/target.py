@@ -1,6 +1,7 @@
 """Whom a load asks: the nodes of a running network, and how many sample records they hold.
 
-Rule: known from the network's state file and over its sockets only.
+Rule: known from the network's state file and over its sockets only; of a network that runs
+elsewhere, in containers, from its configuration.
 """
 
 import os
@@ -10,13 +11,24 @@ from typing import Final
 
 from bench.answers import ID_AT, Question
 from bench.workloads.model import ClientModel
-from resolver.cluster.state import NetworkState, NodeState, data_paths, running_network
+from resolver.cluster.names import with_addresses
+from resolver.cluster.state import (
+    NetworkState,
+    NodeState,
+    data_paths,
+    new_state,
+    read_state,
+    running_network,
+)
 from resolver.model.errors import NetworkStateError
 from resolver.model.handle import ancestors
+from resolver.topology.expand import expand
+from resolver.topology.load import load_network
 from resolver.wire.envelope import Envelope, encode_envelope
 from secondary_nodes.population import sample_records
 
 VARIABLE: Final = "WUHAN_DATA"
+CONFIG: Final = "WUHAN_CONFIG"
 DEFAULT_DATA: Final = ".wuhan"
 
 REQUEST_HEAD: Final = encode_envelope(Envelope())[:ID_AT]
@@ -96,18 +108,34 @@ class Target:
 
 
 def load_target(data: str | None = None) -> Target:
-    """The network that runs in a folder; by default the one that ``WUHAN_DATA`` names.
+    """The network that runs in a folder; by default the one that ``WUHAN_DATA`` names. If none
+    does, the one that ``WUHAN_CONFIG`` names, whose nodes are at the addresses that they announce.
 
     Raises:
         NetworkStateError: none does, or it has no enterprises.
+        ConfigError: the configuration is not valid, or a node's name has no address.
     """
-    state = running_network(data_paths(data or os.environ.get(VARIABLE) or DEFAULT_DATA))
+    source = os.environ.get(CONFIG)
+    paths = data_paths(data or os.environ.get(VARIABLE) or DEFAULT_DATA)
+    state = read_state(paths) if source else running_network(paths)
+    if state is None:
+        assert source
+        state = _elsewhere(source)
     prefixes = tuple(node.prefix for node in state.nodes if node.role == "enterprise")
     if not prefixes:
         raise NetworkStateError(
             f"the network {state.network} has no enterprise nodes, so there is nothing to ask for"
         )
     return Target(state, prefixes)
+
+
+def _elsewhere(source: str) -> NetworkState:
+    """A network that runs in other containers."""
+    topology = with_addresses(expand(load_network(source)))
+    state = new_state(topology, source)
+    for node, spec in zip(state.nodes, topology.nodes, strict=True):
+        node.address = spec.advertise
+    return state
 
 
 def _holds(node: NodeState, item: int) -> bool:

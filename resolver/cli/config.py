@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from resolver.cli import output
+from resolver.cluster.kubernetes import IMAGE, STORAGE, Choices, pod_monitor, pods_of_nodes
+from resolver.cluster.kubernetes import one_pod as in_one_pod
 from resolver.topology.expand import expand
-from resolver.topology.load import PRESETS, Loaded, load_network
+from resolver.topology.load import PRESETS, SECTIONS, Loaded, load_network
 from resolver.topology.schema import NetworkFile
 
 
@@ -58,9 +60,27 @@ def validate(sources: tuple[str, ...]) -> None:
         click.echo(f"{source}: valid, {len(topology.nodes)} nodes")
 
 
+@config.command()
+@click.argument("source", metavar="[FILE|wuhan|minimal]", default="wuhan", envvar="WUHAN_CONFIG")
+@click.option("--one-pod", is_flag=True, help="All nodes in one pod, instead of one each.")
+@click.option("--monitor", is_flag=True, help="Also the PodMonitor of the Prometheus operator.")
+@click.option("--image", default=IMAGE, show_default=True, help="The container image.")
+@click.option("--storage", default=STORAGE, show_default=True, help="Size of a pod's volume.")
+def kubernetes(source: str, one_pod: bool, monitor: bool, image: str, storage: str) -> None:
+    """Print manifests for Kubernetes, as a JSON list: pipe it to "kubectl apply -f -".
+
+    With a pod for each node, they share a key that is to be there as a Secret (docker/README.md).
+    """
+    make = in_one_pod if one_pod else pods_of_nodes
+    documents = make(source, Choices(image, storage))
+    if monitor:
+        documents.append(pod_monitor(source, together=one_pod))
+    output.emit_json({"apiVersion": "v1", "kind": "List", "items": documents})
+
+
 def _settings(loaded: Loaded) -> list[tuple[str, str, str]]:
     rows = []
-    for section in ("network", "cache", "limits"):
+    for section in SECTIONS:
         for key, value in getattr(loaded.file, section).model_dump(mode="json").items():
             name = f"{section}.{key}"
             rows.append((name, str(value), loaded.origins.get(name, "default")))

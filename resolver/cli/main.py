@@ -29,6 +29,7 @@ INTERRUPTED: Final = 130
 COMMANDS: Final = {
     "up": ("resolver.cli.network:up", "Start a network."),
     "status": ("resolver.cli.network:status", "Show what runs, and whether it answers."),
+    "health": ("resolver.cli.network:health", "Say whether the nodes answer, for probes."),
     "down": ("resolver.cli.network:down", "Stop the network."),
     "monitor": ("resolver.cli.monitor:monitor", "Watch the network with Prometheus."),
     "logs": ("resolver.cli.logs:logs", "Show what the nodes wrote down."),

@@ -10,6 +10,7 @@ import click
 
 from resolver.cli import output
 from resolver.cli.options import data_option
+from resolver.cluster.calls import running_nodes
 from resolver.cluster.launch import Launched, launch, stop_network
 from resolver.cluster.probe import OK, Health, probe
 from resolver.cluster.state import (
@@ -22,9 +23,6 @@ from resolver.cluster.state import (
 from resolver.console import PATH, SHOWN_BY
 from resolver.model.address import format_address
 from resolver.model.errors import NetworkStateError
-from resolver.server.certificate import certificate_files, check_certificate
-from resolver.topology.expand import expand
-from resolver.topology.load import load_network
 
 UNAVAILABLE: Final = 3
 _ROLES: Final = ("root", "top-level", "secondary", "enterprise", "recursive")
@@ -62,6 +60,11 @@ def up(
     data: str,
 ) -> None:
     """Start the network and wait until every node answers."""
+    # Imported here: who asks for the status, again and again, does without what they import.
+    from resolver.server.certificate import certificate_files, check_certificate
+    from resolver.topology.expand import expand
+    from resolver.topology.load import load_network
+
     overrides: dict[str, object] = {}
     if base_port is not None:
         overrides["network.base_port"] = base_port
@@ -110,6 +113,24 @@ def status(as_json: bool, data: str) -> None:
         _print_status(state, health)
     if any(h.summary != OK for h in health.values()):
         raise click.exceptions.Exit(UNAVAILABLE)
+
+
+@click.command()
+@click.argument("names", metavar="[NODE…]", nargs=-1)
+@data_option
+def health(names: tuple[str, ...], data: str) -> None:
+    """Say in a line whether NODE, or every node that runs here, answers over UDP, TCP and HTTP.
+
+    For health checks of containers: the exit status is 0 if all do, else 3.
+    """
+    state = running_network(data_paths(data))
+    nodes = running_nodes(state, names)
+    found = probe(nodes)
+    sick = [f"{name} ({health.summary})" for name, health in found.items() if health.summary != OK]
+    if sick:
+        more = f" and {len(sick) - 5} more" if len(sick) > 5 else ""
+        raise NetworkStateError(f"no right answer from {', '.join(sick[:5])}{more}")
+    click.echo(f"{nodes[0].name} answers" if len(nodes) == 1 else f"{len(nodes)} nodes answer")
 
 
 @click.command()

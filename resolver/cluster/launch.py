@@ -4,18 +4,20 @@ the pytest fixture does."""
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
+from resolver.cluster.names import with_addresses
 from resolver.cluster.order import Order
 from resolver.cluster.state import NetworkState, read_state
 from resolver.model.errors import NetworkStateError
+from resolver.server.keys import take_key
 from resolver.topology.plan import DataPaths, Topology
 
 STOP_TIMEOUT_S: Final = 15.0
@@ -97,7 +99,13 @@ def launch(topology: Topology, data: DataPaths, source: str, *, detach: bool) ->
     Args:
         source: the configuration's name, for messages.
         detach: in a session of its own, so that it outlives this terminal.
+
+    Raises:
+        ConfigError: a node's name has no address, or the network's key cannot be read.
     """
+    topology = with_addresses(topology)
+    if topology.key:
+        take_key(Path(topology.key), data.network_key)
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "resolver.cluster.run"],
         stdin=subprocess.PIPE,
@@ -120,13 +128,17 @@ def stop_network(state: NetworkState) -> None:
         NetworkStateError: it does not end.
     """
     try:
-        supervisor = psutil.Process(state.pid)
-        supervisor.terminate()
-        supervisor.wait(STOP_TIMEOUT_S)
-    except psutil.NoSuchProcess:
+        supervisor = os.pidfd_open(state.pid)
+    except ProcessLookupError:
         return
-    except psutil.TimeoutExpired:
-        raise _does_not_end(state.pid) from None
+    try:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(supervisor, signal.SIGTERM)
+        # It has ended when it is a zombie: in a container nobody may ever take note of that.
+        if not select.select([supervisor], [], [], STOP_TIMEOUT_S)[0]:
+            raise _does_not_end(state.pid)
+    finally:
+        os.close(supervisor)
 
 
 def _does_not_end(pid: int) -> NetworkStateError:

@@ -8,7 +8,6 @@ import asyncio
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 
 from resolver.cluster.state import NodeState
@@ -69,8 +68,6 @@ async def _probe_all(nodes: list[NodeState], timeout: float) -> dict[str, Health
 
 async def _probe_node(node: NodeState, timeout: float) -> Health:
     host = node.address
-    if ip_address(host).is_unspecified:
-        host = "::1" if ":" in host else "127.0.0.1"
     udp, tcp, http = await asyncio.gather(
         _ask_site(UdpPeer(host, node.port), timeout),
         _ask_site(TcpPeer(host, node.port), timeout),

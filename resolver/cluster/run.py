@@ -4,7 +4,6 @@ Started by ``wuhan up`` with a pickled ``Order`` on its standard input, in an in
 imported nothing but what nodes need; says what happens as JSON lines on its standard output.
 """
 
-import fcntl
 import logging
 import os
 import pickle
@@ -15,12 +14,13 @@ from typing import Final
 
 from resolver.cluster.order import Order
 from resolver.cluster.sockets import bind_all
-from resolver.cluster.state import new_state, write_state, write_targets
+from resolver.cluster.state import hold, new_state, write_state, write_targets
 from resolver.cluster.supervisor import Supervisor, emit_to
 from resolver.console.pages import console_of
 from resolver.model.errors import NetworkStateError, ResolverError
 from resolver.server.host import run_host
 from resolver.server.keys import load_or_make_key
+from resolver.server.traces import check_packages
 from resolver.topology.plan import DataPaths
 
 _log: Final = logging.getLogger(__name__)
@@ -32,8 +32,9 @@ def main() -> int:
     order: Order = pickle.load(sys.stdin.buffer)
     emit = emit_to(os.dup(sys.stdout.fileno()))
     try:
+        check_packages(order.topology.traces)
         order.data.log("").parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(order.data)
+        lock = hold(order.data)
         logging.basicConfig(
             filename=order.data.log("supervisor"),
             level=logging.INFO,
@@ -57,7 +58,7 @@ def main() -> int:
         emit({"event": "notice", "text": notice})
     state = new_state(topology, order.source)
     write_state(order.data, state)
-    write_targets(order.data, state)
+    write_targets(order.data, topology)
     host = partial(run_host, pages=console_of)
     Supervisor(topology, sockets, order.data, state, host, emit).run()
     os.close(lock)
@@ -83,25 +84,6 @@ def _make_key(data: DataPaths) -> None:
         raise NetworkStateError(
             f"the key {data.network_key} can neither be read nor made; see {data.log('supervisor')}"
         )
-
-
-def _lock(data: DataPaths) -> int:
-    """Hold the folder as long as this process lives.
-
-    Raises:
-        NetworkStateError: another supervisor holds it.
-    """
-    lock = os.open(data.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise NetworkStateError(
-            f"a network already runs in {data.root}; see it with: wuhan status, "
-            "stop it with: wuhan down, or choose another folder with --data"
-        ) from None
-    os.set_inheritable(lock, False)
-    return lock
 
 
 if __name__ == "__main__":

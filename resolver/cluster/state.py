@@ -4,9 +4,11 @@ Rules: the supervisor alone writes the file, whole and by rename. A process is k
 its start time together, since ids are used again.
 """
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +94,25 @@ class NetworkState:
         return next((node for node in self.nodes if node.role == role), None)
 
 
+def hold(data: DataPaths) -> int:
+    """Hold the folder as long as this process lives; what to close to let it go.
+
+    Raises:
+        NetworkStateError: another process holds it.
+    """
+    lock = os.open(data.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise NetworkStateError(
+            f"a network already runs in {data.root}; see it with: wuhan status, "
+            "stop it with: wuhan down, or choose another folder with --data"
+        ) from None
+    os.set_inheritable(lock, False)
+    return lock
+
+
 def new_state(topology: Topology, source: str) -> NetworkState:
     """The state of a network whose supervisor is this process."""
     started_at = psutil.Process().create_time()
@@ -106,20 +127,21 @@ def write_state(data: DataPaths, state: NetworkState) -> None:
     draft.replace(data.state)
 
 
-def write_targets(data: DataPaths, state: NetworkState) -> None:
+def write_targets(data: DataPaths, topology: Topology) -> None:
     """Write where Prometheus finds the metrics of each node: a target for each, with the labels
-    by which rules and dashboards know it even when it is silent."""
+    by which rules and dashboards know it even when it is silent. A node that listens everywhere
+    is found where it says that it is, so that a Prometheus elsewhere finds it too."""
     targets = [
         {
-            "targets": [format_address(node.address, node.http_port)],
+            "targets": [format_address(_place_of(node, node.advertise), node.http_port)],
             "labels": {
-                "network": state.network,
+                "network": topology.name,
                 "node": node.name,
                 "role": node.role,
                 "process": node.process,
             },
         }
-        for node in state.nodes
+        for node in topology.nodes
     ]
     draft = data.targets.with_suffix(".new")
     draft.write_text(json.dumps(targets, indent=1), encoding="utf-8")
@@ -160,10 +182,12 @@ def running_network(data: DataPaths) -> NetworkState:
 def is_running(state: NetworkState) -> bool:
     """Whether the supervisor that wrote ``state`` is alive."""
     try:
-        created = psutil.Process(state.pid).create_time()
+        process = psutil.Process(state.pid)
+        created, status = process.create_time(), process.status()
     except psutil.Error:
         return False
-    return abs(created - state.started_at) < _START_TOLERANCE_S
+    is_same = abs(created - state.started_at) < _START_TOLERANCE_S
+    return is_same and status != psutil.STATUS_ZOMBIE
 
 
 def resident_bytes(pids: set[int]) -> int:
@@ -188,8 +212,14 @@ def _node(spec: NodeSpec) -> NodeState:
         role=spec.role,
         title=spec.title,
         prefix=spec.prefix,
-        address=spec.bind[0],
+        address=_place_of(spec, "::1" if ":" in spec.bind[0] else "127.0.0.1"),
         port=spec.port,
         http_port=spec.http_port,
         process=spec.process,
     )
+
+
+def _place_of(spec: NodeSpec, everywhere: str) -> str:
+    """Where a node is reached: the first address that it listens on, or ``everywhere`` if that
+    means all of them."""
+    return everywhere if ip_address(spec.bind[0]).is_unspecified else spec.bind[0]

@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from resolver.model.errors import ConfigError
 from resolver.topology.plan import DataPaths, Topology
 from resolver.transport.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from cryptography.x509 import GeneralName
 
 _YEARS: Final = 10
 _DAY: Final = timedelta(days=1)
@@ -29,8 +32,13 @@ def certificate_files(topology: Topology, paths: DataPaths) -> TlsFiles:
     folder = paths.network_key.parent
     files = TlsFiles(folder / "https.crt", folder / "https.key")
     if not (files.certificate.exists() and files.key.exists()):
-        addresses = {address for node in topology.nodes for address in (*node.bind, node.advertise)}
-        _make_once(files, topology.name, sorted(addresses))
+        places = {
+            place
+            for node in topology.nodes
+            for place in (*node.bind, node.advertise, node.host)
+            if place
+        }
+        _make_once(files, topology.name, sorted(places))
     return files
 
 
@@ -58,19 +66,19 @@ def check_certificate(files: TlsFiles) -> None:
         ) from None
 
 
-def _make_once(files: TlsFiles, name: str, addresses: Iterable[str]) -> None:
+def _make_once(files: TlsFiles, name: str, places: Iterable[str]) -> None:
     """Make the files; of several processes that want to, one does."""
     files.key.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(files.key.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         if not (files.certificate.exists() and files.key.exists()):
-            _make(files, name, addresses)
+            _make(files, name, places)
     finally:
         os.close(folder)
 
 
-def _make(files: TlsFiles, name: str, addresses: Iterable[str]) -> None:
+def _make(files: TlsFiles, name: str, places: Iterable[str]) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -79,7 +87,7 @@ def _make(files: TlsFiles, name: str, addresses: Iterable[str]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"wuhan network {name}"[:64])])
     names: list[x509.GeneralName] = [x509.DNSName(_LOCALHOST)]
-    names += [x509.IPAddress(ip_address(address)) for address in addresses]
+    names += map(_general_name, places)
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -103,6 +111,15 @@ def _make(files: TlsFiles, name: str, addresses: Iterable[str]) -> None:
         0o600,
     )
     _write(files.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _general_name(place: str) -> "GeneralName":
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ip_address(place))
+    except ValueError:
+        return x509.DNSName(place)
 
 
 def _write(path: Path, octets: bytes, mode: int) -> None:

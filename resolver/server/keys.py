@@ -75,6 +75,23 @@ def load_or_make_key(path: Path) -> NetworkKey:
     return NetworkKey(path, record)
 
 
+def take_key(given: Path, path: Path) -> None:
+    """Have the key in the PEM file ``given`` at ``path``, instead of one that is there.
+
+    Nodes on several machines are given the same key so; what else works in a data folder finds it
+    where it always is.
+
+    Raises:
+        ConfigError: ``given`` cannot be read, or holds no unencrypted RSA key.
+    """
+    octets = _read(given)
+    public = _public_record(_load(given))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or _read(path) != octets:
+        _write(path, octets)
+    _write(path.with_suffix(".pub"), public)
+
+
 def _make_missing(path: Path, public: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)

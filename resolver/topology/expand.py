@@ -1,6 +1,7 @@
 """From a network file to its list of nodes, and the checks of how they fit together."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
@@ -22,10 +23,12 @@ from resolver.topology.plan import (
     NodeSpec,
     QuotaSpec,
     Topology,
+    TraceSpec,
 )
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
     MAX_PORT,
+    PLACEHOLDER,
     AdmissionModel,
     CacheModel,
     LimitsModel,
@@ -79,7 +82,9 @@ def expand(loaded: Loaded) -> Topology:
                 bind=node.bind or network.bind,
                 port=_moved(node.port, network.base_port),
                 http_port=_moved(node.http_port, network.base_port),
-                advertise=node.advertise or network.advertise,
+                advertise=(node.advertise or network.advertise).replace(
+                    PLACEHOLDER, label_of(node.name)
+                ),
                 recursion=node.recursion,
                 hints=tuple((hints if node.hints is None else node.hints).items()),
                 process=process or node.name,
@@ -104,7 +109,21 @@ def expand(loaded: Loaded) -> Topology:
         file.log.access, file.log.access_every, file.log.access_size, file.log.access_keep
     )
     log = LogSpec(file.log.format, file.log.level, file.log.slow, access)
-    return Topology(network.name, tuple(specs), network.tls_certificate, network.tls_key, log)
+    traces = TraceSpec(file.traces.endpoint, file.traces.sample)
+    return Topology(
+        network.name,
+        tuple(specs),
+        network.tls_certificate,
+        network.tls_key,
+        log,
+        traces,
+        network.key,
+    )
+
+
+def label_of(name: str) -> str:
+    """The name of a node as a part of a name in DNS: ``88-901-1``."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _expand_secondary(short: SecondaryModel, tops: list[str]) -> Iterator[NodeModel]:
@@ -207,7 +226,9 @@ def _cache(model: CacheModel) -> CacheSpec:
 
 
 def _limits(model: LimitsModel) -> LimitSpec:
-    return LimitSpec(model.deadline, model.ask_timeout, model.max_asks, model.transports)
+    return LimitSpec(
+        model.deadline, model.ask_timeout, model.max_asks, model.transports, model.networks
+    )
 
 
 def _troubles(specs: list[NodeSpec], cache: CacheModel) -> Iterator[str]:

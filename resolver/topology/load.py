@@ -25,7 +25,10 @@ PRESETS: Final = ("wuhan", "minimal")
 
 ENVIRONMENT: Final = "WUHAN_"
 COMMAND_LINE: Final = "command line"
-_OVERRIDABLE: Final = ("network", "cache", "limits", "log")
+SECTIONS: Final = (
+    "network", "cache", "limits", "quotas", "admission", "control", "log", "traces",
+)  # fmt: skip
+"""Those whose keys the environment and flags can set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def load_network(
     Raises:
         ConfigError: it cannot be read or is not valid; the text has a line for each reason.
     """
-    octets = _read(source)
+    octets = read_source(source)
     try:
         content: dict[str, Any] = tomllib.loads(octets.decode())
     except UnicodeDecodeError as error:
@@ -66,7 +69,7 @@ def load_network(
         raise ConfigError(f"{source}: {error}") from None
     origins = {
         f"{section}.{key}": source
-        for section in _OVERRIDABLE
+        for section in SECTIONS
         if isinstance(content.get(section), dict)
         for key in content[section]
     }
@@ -83,7 +86,12 @@ def load_network(
         raise ConfigError("\n".join(_explained(error, source, origins))) from None
 
 
-def _read(source: str) -> bytes:
+def read_source(source: str) -> bytes:
+    """What stands in a network file, or in that of a preset.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     path: Path | Traversable = Path(source)
     if source in PRESETS:
         path = files("resolver") / "presets" / f"{source}.toml"
@@ -101,13 +109,13 @@ def _read(source: str) -> bytes:
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[object, str]]]:
     known = {}
-    for section in _OVERRIDABLE:
+    for section in SECTIONS:
         model = NetworkFile.model_fields[section].annotation
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
         for key in model.model_fields:
             known[f"{ENVIRONMENT}{section}_{key}".upper()] = f"{section}.{key}"
-    ours = tuple(f"{ENVIRONMENT}{section}_".upper() for section in _OVERRIDABLE)
+    ours = tuple(f"{ENVIRONMENT}{section}_".upper() for section in SECTIONS)
     for variable, text in sorted(environ.items()):
         if variable in known:
             yield known[variable], (_value(text), variable)

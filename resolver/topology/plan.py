@@ -38,12 +38,13 @@ class CacheSpec:
 
 @dataclass(frozen=True, slots=True)
 class LimitSpec:
-    """Bounds of one resolution."""
+    """Bounds of one resolution; ``networks``: where others than the nodes may be asked."""
 
     deadline_s: float = 5.0
     ask_timeout_s: float = 2.0
     max_asks: int = 16
     transports: tuple[str, ...] = ("tcp", "udp", "http")
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class NodeSpec:
     """One node.
 
     Attributes:
+        advertise: the address that others are told; a name until ``resolver.cluster.names`` has
+            found its address, and ``host`` is that name from then on.
         homes: prefixes whose identifiers live here.
         delegates: prefixes below which the prefix records live here; '' is the root.
         hints: (prefix, node name): where a resolution starts.
@@ -130,6 +133,7 @@ class NodeSpec:
     control: ControlSpec = field(default_factory=ControlSpec)
     workers: int = 1
     pin: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,22 @@ class LogSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceSpec:
+    """Where spans are sent, nowhere if that is empty, and of which part of the traces that begin
+    here."""
+
+    endpoint: str = ""
+    sample: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All nodes of a network.
 
     Attributes:
         tls_certificate, tls_key: PEM files of the operator's certificate; empty for one that the
             network makes itself.
+        key: PEM file of the key that all nodes sign with; empty for one that the network makes.
     """
 
     name: str
@@ -156,6 +170,8 @@ class Topology:
     tls_certificate: str = ""
     tls_key: str = ""
     log: LogSpec = field(default_factory=LogSpec)
+    traces: TraceSpec = field(default_factory=TraceSpec)
+    key: str = ""
 
     def node(self, name: str) -> NodeSpec:
         """The node called ``name``.

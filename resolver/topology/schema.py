@@ -5,7 +5,7 @@ Rules: a key that is not here is an error. Values are checked one by one here; h
 """
 
 import re
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
@@ -38,6 +38,14 @@ MAX_PREFIX: Final = 64
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _NUMBERS: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HOST: Final = re.compile(
+    r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*"
+    r"(?=[A-Za-z0-9-]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+"""A name in DNS; its last part is no number, as that of an address is."""
+
+PLACEHOLDER: Final = "{node}"
+"""In a host's name, stands for the node's."""
 
 
 def _check_prefix(text: str) -> str:
@@ -88,8 +96,19 @@ def _check_address(text: str) -> str:
     return text
 
 
-def _check_ipv4(text: str) -> str:
-    IPv4Address(text)
+def _check_place(text: str) -> str:
+    if not _HOST.fullmatch(text.replace(PLACEHOLDER, "node")):
+        try:
+            IPv4Address(text)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is neither an IPv4 address nor the name of a host"
+            ) from None
+    return text
+
+
+def _check_network(text: str) -> str:
+    ip_network(text)
     return text
 
 
@@ -106,7 +125,8 @@ IndustryPrefix = Annotated[str, AfterValidator(_check_industry_prefix)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Address = Annotated[str, AfterValidator(_check_address)]
-Ipv4 = Annotated[str, AfterValidator(_check_ipv4)]
+Place = Annotated[str, AfterValidator(_check_place)]
+Network = Annotated[str, AfterValidator(_check_network)]
 Port = Annotated[StrictInt, Field(ge=0, le=MAX_PORT)]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_ENTERPRISES)]
 Hosted = Annotated[bool | int, BeforeValidator(_check_hosted)]
@@ -161,6 +181,11 @@ class LimitsModel(_Section):
         min_length=1,
         description="how other nodes are asked: by the first that they offer and answer by",
     )
+    networks: tuple[Network, ...] = Field(
+        (),
+        description="where others may be asked, as `10.0.0.0/8`, besides this machine and the "
+        "nodes of the network",
+    )
 
 
 class AdmissionModel(_Section):
@@ -209,7 +234,15 @@ class NetworkModel(_Section):
     bind: tuple[Address, ...] = Field(
         ("127.0.0.1", "::1"), min_length=1, description="addresses to listen on"
     )
-    advertise: Ipv4 = Field("127.0.0.1", description="address in the site records of the nodes")
+    advertise: Place = Field(
+        "127.0.0.1",
+        description="IPv4 address in the site records of the nodes, or a name that has one when "
+        "they start; `{node}` in it is the node's own name, as `88-901-1`",
+    )
+    key: str = Field(
+        "",
+        description="PEM file of the RSA key that all nodes sign with; else the network makes one",
+    )
     plain_passwords: StrictBool = Field(
         False, description="take passwords over plain HTTP, where others may read them"
     )
@@ -249,7 +282,7 @@ class NodeModel(_Section):
     port: Port = Field(description="UDP and TCP, before base_port moves it")
     http_port: Port = Field(description="HTTP, before base_port moves it")
     bind: tuple[Address, ...] | None = Field(None, description="else the network's")
-    advertise: Ipv4 | None = Field(None, description="else the network's")
+    advertise: Place | None = Field(None, description="else the network's")
     recursion: StrictBool = Field(True, description="resolve foreign identifiers when RECU is set")
     hints: dict[Zone, Name] | None = Field(
         None, description="prefix → node to start resolutions at; else the root and the top level"
@@ -336,6 +369,19 @@ class LogModel(_Section):
     access_keep: StrictInt = Field(4, ge=0, le=1000, description="files kept besides the latest")
 
 
+class TracesModel(_Section):
+    """Spans of resolutions, for a collector (docs/traces.md); needs `pip install wuhan[otel]`."""
+
+    endpoint: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="where they are sent, OTLP over HTTP, as http://127.0.0.1:4318; empty is off",
+    )
+    sample: float = Field(
+        1.0, ge=0, le=1, description="part of the traces that begin here that is recorded"
+    )
+
+
 class NetworkFile(_Section):
     """A network's TOML file."""
 
@@ -346,5 +392,6 @@ class NetworkFile(_Section):
     admission: AdmissionModel = Field(default_factory=lambda: AdmissionModel())
     control: ControlModel = Field(default_factory=lambda: ControlModel())
     log: LogModel = Field(default_factory=lambda: LogModel())
+    traces: TracesModel = Field(default_factory=lambda: TracesModel())
     node: tuple[NodeModel, ...] = Field((), description="nodes, one by one")
     secondary: tuple[SecondaryModel, ...] = Field((), description="secondary nodes, in short")

@@ -16,9 +16,9 @@ from tests.support.command import wuhan
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose network has this process as its supervisor."""
     monkeypatch.setenv("WUHAN_DATA", str(tmp_path))
-    state = new_state(expand(load_network("minimal", environ={})), "minimal")
-    write_state(data_paths(tmp_path), state)
-    write_targets(data_paths(tmp_path), state)
+    topology = expand(load_network("minimal", environ={}))
+    write_state(data_paths(tmp_path), new_state(topology, "minimal"))
+    write_targets(data_paths(tmp_path), topology)
     return tmp_path
 
 

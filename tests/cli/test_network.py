@@ -27,14 +27,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def foreground(*arguments: str, data: Path) -> Iterator[subprocess.Popen[str]]:
+def foreground(
+    *arguments: str, data: Path, environ: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A command that goes on; killed at the end if it is still there."""
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "WUHAN_DATA": str(data), "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            "WUHAN_DATA": str(data),
+            "PYTHONUNBUFFERED": "1",
+            **(environ or {}),
+        },
     )
     try:
         yield process
@@ -319,6 +326,34 @@ def test_one_node_alone(tmp_path: Path):
         assert json.loads(shown.stdout)["handle"] == "88.901.1/000001"
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_a_node_that_runs_alone_is_known_in_its_folder(tmp_path: Path):
+    """By its name in the environment, as containers have it; with the key that it was given."""
+    config, data = one_node(tmp_path, 0), tmp_path / "data"
+    assert wuhan("keys", "create", "network", "--out", str(tmp_path), data=data).returncode == 0
+    given = {"WUHAN_NODE": "root", "WUHAN_NETWORK_KEY": str(tmp_path / "network.pem")}
+    assert wuhan("health", data=data).returncode == 3
+    with foreground("node", "run", "--config", config, data=data, environ=given) as process:
+        line_with(process, "root (root) answers on port")
+        told = wuhan("health", data=data)
+        assert (told.returncode, told.stdout) == (0, "root answers\n"), told.stderr
+        assert [node["state"] for node in status_of(data)["nodes"]] == ["ready"]
+        assert json.loads((data / "targets.json").read_text(encoding="utf-8"))
+        second = wuhan("node", "run", "root", "--config", config, data=data)
+        assert second.returncode == 3
+        assert "a network already runs in" in second.stderr
+        assert wuhan("health", "optics", data=data).returncode == 1
+        with stopped(process.pid):
+            silent = wuhan("health", data=data)
+        assert silent.returncode == 3
+        assert silent.stderr.startswith("error: no right answer from root (udp: no answer in 3 s)")
+        assert wuhan("down", data=data).returncode == 0
+        assert process.wait(10) == 0
+    assert not (data / "state.json").exists()
+    assert not (data / "targets.json").exists()
+    key = (data / "keys" / "network.pem").read_bytes()
+    assert key == (tmp_path / "network.pem").read_bytes()
 
 
 def test_ctrl_c_ends_one_node(tmp_path: Path):

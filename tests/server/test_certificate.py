@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resolver.cluster.names import with_addresses
 from resolver.model.errors import ConfigError
 from resolver.server.certificate import certificate_files, check_certificate
 from resolver.topology.expand import expand
@@ -27,6 +28,15 @@ def test_it_is_made_once(tmp_path: Path):
     (authority,) = ssl.create_default_context(cafile=str(files.certificate)).get_ca_certs()
     assert ("IP Address", "127.0.0.1") in authority["subjectAltName"]
     assert ("DNS", "localhost") in authority["subjectAltName"]
+
+
+def test_it_has_the_names_by_which_nodes_are_found(tmp_path: Path):
+    network = expand(load_network("minimal", environ={"WUHAN_NETWORK_ADVERTISE": "net-{node}"}))
+    network = with_addresses(network, lookup=lambda name: "192.0.2.1")
+    files = certificate_files(network, DataPaths(tmp_path))
+    (authority,) = ssl.create_default_context(cafile=str(files.certificate)).get_ca_certs()
+    assert ("IP Address", "192.0.2.1") in authority["subjectAltName"]
+    assert ("DNS", "net-88-901-1") in authority["subjectAltName"]
 
 
 def test_the_operator_s_own(tmp_path: Path):

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from resolver.model.errors import ConfigError
-from resolver.server.keys import load_or_make_key
+from resolver.server.keys import load_or_make_key, take_key
 from resolver.wire.typed import RsaPublicKey, decode_public_key
 
 
@@ -145,3 +145,25 @@ def test_a_damaged_key_is_told_and_kept(path: Path, half: str):
     with pytest.raises(ConfigError, match=damaged.name):
         load_or_make_key(path).sign(b"octets", (2, 11))
     assert damaged.read_bytes() == b"rubbish"
+
+
+def test_a_key_that_is_given_takes_the_place_of_one_that_is_there(path: Path, tmp_path: Path):
+    given = tmp_path / "given.pem"
+    other = load_or_make_key(given)
+    load_or_make_key(path)
+    for _ in range(2):
+        take_key(given, path)
+        taken = load_or_make_key(path)
+        assert taken.public_record == other.public_record
+        assert taken.control_secret() == other.control_secret()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_is_given_and_is_none(path: Path, tmp_path: Path):
+    given = tmp_path / "given.pem"
+    with pytest.raises(ConfigError, match=r"given\.pem: cannot be read"):
+        take_key(given, path)
+    given.write_text("no key", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not an unencrypted private key"):
+        take_key(given, path)
+    assert not path.exists()

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from resolver.model.errors import ConfigError
-from resolver.topology.load import PRESETS, load_network
+from resolver.topology.load import PRESETS, SECTIONS, load_network
 from resolver.topology.nearest import did_you_mean
+from resolver.topology.schema import NetworkFile
 
 NODE = '[[node]]\nname = "root"\nrole = "root"\nport = 2640\nhttp_port = 8002\n'
 
@@ -114,7 +115,11 @@ SECONDARY = '[[secondary]]\nname = "a"\nprefix = "88.901"\nport = 1\nhttp_port =
         (NODE.replace("2640", "'2640'"), "node[0].port: '2640' is not a whole number"),
         (NODE.replace("2640", "true"), "node[0].port: True is not a whole number"),
         (NODE + "recursion = 'yes'\n", "node[0].recursion: 'yes' is not true or false"),
-        (NODE + "advertise = '::1'\n", "node[0].advertise: "),
+        (NODE + "advertise = '::1'\n", "node[0].advertise: '::1' is neither an IPv4 address nor"),
+        (NODE + "advertise = '300.1.1.1'\n", "node[0].advertise: '300.1.1.1' is neither an IPv4"),
+        (NODE + "advertise = 'a_b'\n", "node[0].advertise: 'a_b' is neither an IPv4 address nor"),
+        (NODE + "advertise = ''\n", "node[0].advertise: '' is neither an IPv4 address nor"),
+        ("[limits]\nnetworks = ['10.0.0.1/8']\n", "limits.networks[0]: 10.0.0.1/8 has host bits"),
         (NODE + "bind = ['localhost']\n", "node[0].bind[0]: 'localhost' does not appear to be"),
         (NODE + "hints = { '8 8' = 'root' }\n", "node[0].hints.8 8: '8 8' is not a prefix"),
         (NODE + "administrators = ['x']\n", "node[0].administrators[0]: 'x' is not a key"),
@@ -165,3 +170,14 @@ def test_a_preset_is_found_by_name_wherever_one_is(preset, tmp_path, monkeypatch
 def test_the_nearest_word_is_offered_only_if_it_is_near():
     assert did_you_mean("optcs", ["optics", "chips"]) == "; did you mean 'optics'?"
     assert did_you_mean("zebra", ["optics", "chips"]) == ""
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_can_be_set_in_the_environment(written, section: str):
+    """What operators of containers set, they set there."""
+    model = NetworkFile.model_fields[section].annotation
+    assert model is not None
+    key = next(iter(model.model_fields))
+    with pytest.raises(ConfigError) as caught:
+        load_network(written(NODE), environ={f"WUHAN_{section}_{key}".upper(): "[]"})
+    assert str(caught.value).startswith(f"WUHAN_{section}_{key}".upper())
