@@ -2,9 +2,12 @@
 calibration placed things (the recursive node on one core, all others and the client on another).
 
 For each, the planner predicts the rate at which the busier core is full, the hit ratios, and p99 at
-half of that rate with Poisson arrivals. Then the workload is run: some rounds of a closed loop of
-256 questions (with fewer, those that others are asked about leave the node's batches half empty), and some of the open loop. What is compared are medians of the rounds. Every answer
-must have the right code and, if its identifier exists, repeat it.
+half of that rate with Poisson arrivals. Then the workload is run: some rounds of a closed loop, and
+some of the open loop. What is compared are medians of the rounds. Every answer must have the right
+code and, if its identifier exists, repeat it.
+
+In the closed loop 256 questions are under way; with fewer, those that others are asked about leave
+the node's batches half empty.
 """
 
 import statistics
