@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import ssl
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from resolver.cli.running import RunningNetwork
 from resolver.client import Client
+from resolver.cluster.state import data_paths
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.value import HandleValue
 from resolver.wire.bodies import RecordRequest, ResolveRequest
@@ -228,6 +230,9 @@ async def test_counts_are_of_both_and_outlive_a_process(data: Path) -> None:
             await client.get_site()
     asked = partial_sum(node, before)
     until(lambda: asked() >= TRIES)
+    # What it has counted is to outlive it from when it is written down, which is every second.
+    counts, now = data_paths(data).counters(RECURSIVE, 1), time.time()
+    until(lambda: counts.stat().st_mtime > now)
     second = node["pids"][1]
     os.kill(second, signal.SIGKILL)
     until(lambda: node_of(data, RECURSIVE)["pids"][1] not in (0, second))
