@@ -28,7 +28,8 @@ from tests.support.containers import (
     why_not,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+WHY_NOT = why_not()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 DOCKERFILE = HOUSE / "docker" / "Dockerfile"
 NOBODY = 65534
