@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help up down status monitor test test-fast chaos-kill lint format docs dashboards image manifests bench-peers bench-paths \
-	bench-cold bench-overload bench-telemetry bench-flood bench-cachelab bench-registrations bench-store lock clean
+	bench-cold bench-overload bench-plan bench-telemetry bench-flood bench-cachelab bench-registrations bench-store lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -96,6 +96,10 @@ bench-flood: $(DEV_READY) ## ten million names that do not exist; takes a while
 
 bench-overload: $(DEV_READY) ## five times as many questions as the recursive node can answer
 	@$(BIN)/python -m bench.overload
+
+bench-plan: $(DEV_READY) ## what answers cost here, and how far the planner's predictions are off
+	@$(BIN)/wuhan bench calibrate
+	@$(BIN)/wuhan plan --validate
 
 bench-telemetry: $(DEV_READY) ## what the metrics cost of an answer, and a scrape of 115 nodes
 	@$(BIN)/python -m bench.telemetry

@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=amount, default=20.0, help="length of each round")
     parser.add_argument("--rounds", type=count, default=3)
     parser.add_argument("--seed", type=count, default=1)
+    parser.add_argument("--network", default="wuhan", help="another one is quicker to start")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     return measure(parser, lambda folder: run(folder, options), print_report, as_json=options.json)
@@ -62,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Start a network and the peer, measure, stop them."""
-    topology = expand(load_network("wuhan", overrides=_NO_CACHE))
-    launched = launch(topology, data_paths(folder / "network"), "wuhan", detach=True)
+    topology = expand(load_network(options.network, overrides=_NO_CACHE))
+    launched = launch(topology, data_paths(folder / "network"), options.network, detach=True)
     try:
         state = launched.wait_ready(lambda event: None)
         with ExitStack() as running:

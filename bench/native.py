@@ -25,7 +25,10 @@ COMPILERS: Final = ("cc", "gcc", "clang")
 _SOURCES: Final = Path(__file__).with_name("native")
 _FLAGS: Final = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow")
 _GRACE_S: Final = 30.0
-_HEAD: Final = struct.Struct(">III")
+_LIBRARIES: Final = ("-lm",)
+_HEAD: Final = struct.Struct(">IIII")
+_ANY: Final = 0xFFFFFFFF
+"""In place of a request's own right code."""
 
 
 class NativeError(ResolverError):
@@ -64,10 +67,15 @@ HTTP: Final = Protocol(right=200)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Octets to send, and the part of them that the answer must have too (empty: no check)."""
+    """Octets to send, and the part of them that the answer must have too (empty: no check).
+
+    Attributes:
+        right: the code of the right answer over UDP or TCP; None: that of the ``Protocol``.
+    """
 
     octets: bytes
     name: bytes = b""
+    right: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,7 @@ class Load:
         window: requests in flight; over TCP on each connection.
         flows: sockets.
         rate: UDP: requests a second, an open loop; 0 is a closed one.
+        poisson: seed of the gaps between the requests of an open loop; 0: they are all alike.
         count: requests at most; 0 is no limit.
         skip, stride: which of the items are asked for, and in which order.
         timeout: seconds until a request counts as lost.
@@ -147,6 +156,7 @@ class Load:
     window: int = 128
     flows: int = 1
     rate: float = 0.0
+    poisson: int = 0
     count: int = 0
     skip: int = 0
     stride: int = 1
@@ -168,6 +178,7 @@ class Load:
             "window": self.window,
             "flows": self.flows,
             "rate": self.rate,
+            "poisson": self.poisson,
             "count": self.count,
             "skip": self.skip,
             "stride": self.stride,
@@ -210,7 +221,7 @@ def program() -> Path:
     with tempfile.TemporaryDirectory(dir=built.parent) as folder:
         draft = Path(folder) / built.name
         done = subprocess.run(
-            [compiler, *_FLAGS, "-o", str(draft), *files],
+            [compiler, *_FLAGS, "-o", str(draft), *files, *_LIBRARIES],
             capture_output=True,
             text=True,
             check=False,
@@ -247,7 +258,9 @@ def write_requests(path: Path, requests: Iterable[Request]) -> Requests:
         for request in requests:
             where = request.octets.find(request.name)
             assert where >= 0, "the name is not in the request"
-            file.write(_HEAD.pack(len(request.octets), where, len(request.name)) + request.octets)
+            right = _ANY if request.right is None else request.right
+            head = _HEAD.pack(len(request.octets), where, len(request.name), right)
+            file.write(head + request.octets)
             count += 1
     return Requests(path, count)
 

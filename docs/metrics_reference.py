@@ -14,7 +14,10 @@ from resolver.telemetry.page import Family
 PAGE: Final = Path(__file__).with_name("operations.md")
 ALERTS: Final = PAGE.parents[1] / "config" / "prometheus" / "alerts.yml"
 _MARK: Final = "<!-- {} of generated part: {} -->"
-_ALERT: Final = re.compile(r'- alert: (\S+)\n.*?severity: (\w+)\}.*?summary: "(.*?)"\n', re.DOTALL)
+_ALERT: Final = re.compile(
+    r'# Drill (\w+): ([^\n]*)\.\n +- alert: (\S+)\n.*?severity: (\w+)\}.*?summary: "(.*?)"\n',
+    re.DOTALL,
+)
 
 
 def metrics(families: Iterable[Family], owner: tuple[str, ...]) -> str:
@@ -28,15 +31,18 @@ def metrics(families: Iterable[Family], owner: tuple[str, ...]) -> str:
 
 def alerts() -> str:
     """A table of the alerts; what differs from case to case is left out of their summaries."""
-    lines = ["| alert | severity | says |", "|---|---|---|"]
+    lines = [
+        "| alert | severity | says | fires in the tests when | drill |",
+        "|---|---|---|---|---|",
+    ]
     lines += _alert_lines(ALERTS.read_text(encoding="utf-8"))
     return "\n".join(lines)
 
 
 def _alert_lines(text: str) -> Iterator[str]:
-    for name, severity, summary in _ALERT.findall(text):
+    for drill, fault, name, severity, summary in _ALERT.findall(text):
         said = re.sub(r"\{\{ \$(?:labels\.)?(\w+).*?\}\}", r"*\1*", summary)
-        yield f"| `{name}` | {severity} | {said} |"
+        yield f"| `{name}` | {severity} | {said} | {fault} | `{drill}` |"
 
 
 def page(text: str) -> str:

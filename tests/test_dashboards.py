@@ -6,9 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from resolver.telemetry.families import NETWORK_FAMILIES, NODE_FAMILIES, PROCESS_FAMILIES
 from resolver.telemetry.page import HISTOGRAM
+from tests.support.sdk_schema import violations
 
 ROOT = Path(__file__).parents[1]
 GRAFANA = ROOT / "config" / "grafana"
@@ -23,6 +28,39 @@ def test_the_files_are_up_to_date():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def boards() -> list[dict[str, Any]]:
+    files = sorted((GRAFANA / "dashboards").glob("*.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def test_the_files_are_what_the_schema_of_grafana_allows():
+    for board in boards():
+        assert violations(Dashboard, board) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "said"),
+    [
+        (("tittle",), "x", "$.tittle: there is no such key"),
+        (("title",), 7, "$.title: 7 is no str"),
+        (("style",), "pink", "$.style: 'pink' is none of ('light', 'dark')"),
+        (("panels", 1, "targets", 0, "exprr"), "up", "there is no such key"),
+        (("panels", 1, "targets", 0, "expr"), 5, ".expr: 5 is no str"),
+        (("panels", 1, "gridPos", "w"), "8", ".w: '8' is no int"),
+        (("panels", 1, "fieldConfig", "defaults", "unit"), 8, ".unit: 8 is no str"),
+        (("panels", 1, "options", "legend", "displayMode"), "x", "'x' is no LegendDisplayMode"),
+        (("templating", "list", 0, "refresh"), "often", "'often' is no VariableRefresh"),
+    ],
+)
+def test_what_the_schema_does_not_allow_is_found(at: tuple[str | int, ...], value: Any, said: str):
+    board = place = boards()[0]
+    for key in at[:-1]:
+        place = place[key]
+    place[at[-1]] = value
+    found = violations(Dashboard, board)
+    assert any(said in each for each in found), found
 
 
 def test_the_page_tells_every_metric_and_alert():
@@ -46,8 +84,7 @@ def test_every_metric_asked_for_is_one():
         if family.kind == HISTOGRAM:
             known.update(f"{family.name}_{part}" for part in ("bucket", "sum", "count"))
     texts = [file.read_text(encoding="utf-8") for file in PROMETHEUS.glob("*s.yml")]
-    for file in (GRAFANA / "dashboards").glob("*.json"):
-        board = json.loads(file.read_text(encoding="utf-8"))
+    for board in boards():
         targets = (target for panel in board["panels"] for target in panel.get("targets", ()))
         texts += [target["expr"] for target in targets]
     recorded = set(re.findall(r"record: (\S+)", "".join(texts)))
@@ -61,12 +98,8 @@ def test_every_metric_asked_for_is_one():
 def test_the_provisioning_names_the_source_of_the_dashboards():
     sources = GRAFANA / "provisioning" / "datasources" / "wuhan.yml"
     (source,) = re.findall(r"^ +uid: (\S+)$", sources.read_text(encoding="utf-8"), re.MULTILINE)
-    boards = [
-        json.loads(file.read_text(encoding="utf-8"))
-        for file in (GRAFANA / "dashboards").glob("*.json")
-    ]
-    assert len({board["uid"] for board in boards}) == len(boards)
-    for board in boards:
+    assert len({board["uid"] for board in boards()}) == len(boards())
+    for board in boards():
         panels = [panel for panel in board["panels"] if panel["type"] != "row"]
         assert panels
         assert {panel["datasource"]["uid"] for panel in panels} == {source}

@@ -33,19 +33,22 @@ struct options {
     uint64_t code_mask, right;
     unsigned window, flows;
     double seconds, rate, timeout;
+    uint64_t poisson;
     unsigned octets;
 };
 
 /* requests.c: what is asked.
  *
- * The file holds requests one behind the other, each after three big-endian u4: its octets, and
- * where in it the name begins that the answer has to repeat, and the octets of that (0: no check).
+ * The file holds requests one behind the other, each after four big-endian u4: its octets, and
+ * where in it the name begins that the answer has to repeat, and the octets of that (0: no check),
+ * and the right code of its answer over udp and tcp (all ones: that of --right).
  * Request number n is about item (skip + n * stride) % items; an item is a request of the file,
  * with the item's number written into it in decimal if --number-digits says so.
  */
 struct request {
     const unsigned char *octets;
     size_t length, name_at, name_length;
+    uint64_t right;
 };
 
 struct requests {
@@ -58,6 +61,8 @@ struct requests {
 
 void requests_load(struct requests *requests, const struct options *options);
 uint64_t requests_item(const struct requests *requests, uint64_t n);
+/* The right code of the answer about an item. */
+uint64_t requests_right(const struct requests *requests, uint64_t item);
 /* Write the request about an item; its octets. There must be room for requests->longest. */
 size_t requests_write(const struct requests *requests, uint64_t item, unsigned char *into);
 /* Whether an answer repeats the name in the request about an item; true if that has none. */

@@ -136,12 +136,13 @@ static const char USAGE[] =
     "                             the response code, its mask in hexadecimal, the right one\n"
     "  --window N --flows N       requests in flight (udp: in all; tcp: on each), sockets (128, 1)\n"
     "  --rate R                   udp: so many a second, whether or not answered (0: no)\n"
+    "  --poisson SEED             udp: the gaps between them are drawn (0: all alike)\n"
     "  --timeout S                until a request counts as lost (1)\n";
 
 enum key {
     ADDRESS, PORT, BIND, CORE, OCTETS, REQUESTS, SECONDS, COUNT, SKIP, STRIDE, ITEMS, NUMBER_AT,
     NUMBER_DIGITS, ID_AT, ID_OCTETS, CODE_AT, CODE_OCTETS, CODE_MASK, RIGHT, WINDOW, FLOWS, RATE,
-    TIMEOUT
+    TIMEOUT, POISSON
 };
 
 static const struct option KEYS[] = {
@@ -156,7 +157,7 @@ static const struct option KEYS[] = {
     {"code-at", 1, NULL, CODE_AT},     {"code-octets", 1, NULL, CODE_OCTETS},
     {"code-mask", 1, NULL, CODE_MASK}, {"right", 1, NULL, RIGHT},
     {"window", 1, NULL, WINDOW},       {"flows", 1, NULL, FLOWS},
-    {"rate", 1, NULL, RATE},           {"timeout", 1, NULL, TIMEOUT},
+    {"rate", 1, NULL, RATE},           {"timeout", 1, NULL, TIMEOUT},     {"poisson", 1, NULL, POISSON},
     {NULL, 0, NULL, 0},
 };
 
@@ -206,6 +207,7 @@ static void parse(struct options *options, int count, char **arguments)
         case WINDOW: options->window = (unsigned)number_of(optarg, 10); break;
         case FLOWS: options->flows = (unsigned)number_of(optarg, 10); break;
         case RATE: options->rate = decimal_of(optarg); break;
+        case POISSON: options->poisson = number_of(optarg, 10); break;
         case TIMEOUT: options->timeout = decimal_of(optarg); break;
         default: fail("%s", USAGE);
         }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD 12
+#define HEAD 16
 
 static unsigned char *whole_file(const char *path, size_t *length)
 {
@@ -40,7 +40,10 @@ void requests_load(struct requests *requests, const struct options *options)
             .length = get_number(octets + at, 4),
             .name_at = get_number(octets + at + 4, 4),
             .name_length = get_number(octets + at + 8, 4),
+            .right = get_number(octets + at + 12, 4),
         };
+        if (request.right == UINT32_MAX)
+            request.right = options->right;
         if (request.length > length - at - HEAD ||
             request.name_at + request.name_length > request.length ||
             requests->number_at + requests->number_digits > request.length)
@@ -65,6 +68,11 @@ void requests_load(struct requests *requests, const struct options *options)
 uint64_t requests_item(const struct requests *requests, uint64_t n)
 {
     return (requests->skip + n % requests->items * requests->stride) % requests->items;
+}
+
+uint64_t requests_right(const struct requests *requests, uint64_t item)
+{
+    return requests->all[item % requests->count].right;
 }
 
 static void write_digits(unsigned char *octets, unsigned digits, uint64_t number)

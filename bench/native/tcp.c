@@ -92,7 +92,8 @@ static void take(struct tcp *tcp, struct connection *connection, const unsigned 
         return;
     }
     const struct pending *pending = &connection->pending[connection->oldest++ % options->window];
-    tally_answer(tcp->tally, code_in(options, message, length), options->right,
+    tally_answer(tcp->tally, code_in(options, message, length),
+                 requests_right(tcp->requests, pending->item),
                  requests_named(tcp->requests, pending->item, message, length), length,
                  now - pending->sent);
     tcp->tally->ended = now;

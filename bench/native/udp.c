@@ -9,6 +9,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -40,6 +41,8 @@ struct udp {
     unsigned slot_bits;
     uint32_t id_mask;
     unsigned in_flight;
+    uint64_t draws; /* state of the random numbers */
+    double drawn;   /* ns from the start until the next request is due, if gaps are drawn */
     unsigned char *buffers; /* BATCH requests under way to the kernel */
 };
 
@@ -66,6 +69,25 @@ static void open_flows(struct udp *udp)
     }
 }
 
+/* When request ``number``, the next one, is due in an open loop. */
+static uint64_t next_due(const struct udp *udp, uint64_t number)
+{
+    double ns = udp->options->poisson ? udp->drawn : (double)number / udp->options->rate * 1e9;
+    return udp->tally->started + (uint64_t)ns;
+}
+
+/* Draw the gap to the request after it: exponential (xorshift64* makes the uniform number). */
+static void draw_gap(struct udp *udp)
+{
+    uint64_t x = udp->draws;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    udp->draws = x;
+    double uniform = ((double)((x * 0x2545F4914F6CDD1DULL) >> 11) + 0.5) / 9007199254740992.0;
+    udp->drawn -= log(uniform) / udp->options->rate * 1e9;
+}
+
 /* Send the next requests, at most so many and as many as the flow has slots for; how many. */
 static unsigned send_some(struct udp *udp, struct flow *flow, uint64_t number, uint64_t most,
                           uint64_t now)
@@ -74,17 +96,20 @@ static unsigned send_some(struct udp *udp, struct flow *flow, uint64_t number, u
     struct mmsghdr messages[BATCH];
     unsigned count = 0;
     for (; count < BATCH && count < most && flow->spares > 0; count++) {
+        uint64_t due = now;
+        if (udp->options->rate > 0) {
+            due = next_due(udp, number + count);
+            if (due > now)
+                break;
+            udp->tally->late += now > due + LATE_NS;
+            draw_gap(udp);
+        }
         unsigned index = flow->spare[--flow->spares];
         struct slot *slot = &udp->slots[index];
         unsigned char *octets = udp->buffers + count * udp->requests->longest;
         slot->id = ((((slot->id >> udp->slot_bits) + 1) << udp->slot_bits) | index) & udp->id_mask;
         slot->item = requests_item(udp->requests, number + count);
-        slot->due = now;
-        if (udp->options->rate > 0) {
-            slot->due = udp->tally->started +
-                        (uint64_t)((double)(number + count) / udp->options->rate * 1e9);
-            udp->tally->late += now > slot->due + LATE_NS;
-        }
+        slot->due = due;
         slot->busy = true;
         vectors[count].iov_base = octets;
         vectors[count].iov_len = requests_write(udp->requests, slot->item, octets);
@@ -118,7 +143,8 @@ static void take(struct udp *udp, struct flow *flow, const unsigned char *answer
     slot->busy = false;
     flow->spare[flow->spares++] = index;
     udp->in_flight--;
-    tally_answer(udp->tally, code_in(options, answer, length), options->right,
+    tally_answer(udp->tally, code_in(options, answer, length),
+                 requests_right(udp->requests, slot->item),
                  requests_named(udp->requests, slot->item, answer, length), length,
                  now > slot->due ? now - slot->due : 0);
     udp->tally->ended = now;
@@ -185,6 +211,9 @@ void load_udp(const struct options *options, const struct requests *requests, st
     open_flows(&udp);
     prctl(PR_SET_TIMERSLACK, 1000); /* a microsecond: an open loop sends when it is time */
 
+    udp.draws = options->poisson;
+    if (options->poisson && options->rate > 0)
+        draw_gap(&udp);
     uint64_t number = 0, end, swept, now = clock_ns();
     unsigned turn = 0;
     tally->started = tally->ended = swept = now;
@@ -194,18 +223,19 @@ void load_udp(const struct options *options, const struct requests *requests, st
         bool sending = !told_to_finish && now < end &&
                        (options->count == 0 || number < options->count);
         if (sending) {
-            uint64_t due = UINT64_MAX;
-            if (options->rate > 0)
-                due = (uint64_t)((double)(now - tally->started) / 1e9 * options->rate) + 1;
-            if (options->count && options->count < due)
-                due = options->count;
-            for (unsigned i = 0; i < options->flows && number < due; i++) {
+            uint64_t last = options->count ? options->count : UINT64_MAX;
+            for (unsigned i = 0; i < options->flows && number < last; i++) {
+                if (options->rate > 0 && next_due(&udp, number) > now)
+                    break;
                 struct flow *flow = &udp.flows[turn++ % options->flows];
-                while (number < due && flow->spares > 0)
-                    number += send_some(&udp, flow, number, due - number, now);
+                unsigned sent = 1;
+                while (sent > 0 && number < last && flow->spares > 0) {
+                    sent = send_some(&udp, flow, number, last - number, now);
+                    number += sent;
+                }
             }
             if (options->rate > 0)
-                next = tally->started + (uint64_t)((double)number / options->rate * 1e9);
+                next = next_due(&udp, number);
         } else if (udp.in_flight == 0) {
             break;
         }

@@ -13,6 +13,7 @@ from resolver.cli.lazy import LazyGroup
 COMMANDS: Final = {
     "run": ("bench.run.command:run", "Run a workload, judge it by thresholds, write reports."),
     "soak": ("bench.soak.command:command", "Two billion resolutions, every answer verified."),
+    "calibrate": ("bench.plan.command:calibrate", "Measure what answers cost, for wuhan plan."),
     "replay": ("bench.replay.command:command", "Ask again what an access log says was asked."),
 }
 """Commands in the order of ``--help``."""

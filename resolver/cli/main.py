@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "audit": ("resolver.cli.audit:audit", "Show who changed what in a node's store."),
     "cache": ("resolver.cli.cache:cache", "Look into caches, forget, keep for later."),
     "bench": ("resolver.cli.bench:bench", "Load a network and judge what comes back."),
+    "plan": ("bench.plan.command:plan", "Say how many nodes a load takes."),
     "target": ("resolver.cli.target:target", "Show how far it is to two billion resolutions."),
     "fault": ("resolver.cli.fault:fault", "Let things go wrong, for rehearsals."),
     "node": ("resolver.cli.node:node", "Run one node alone."),

@@ -23,9 +23,6 @@ from resolver.cluster.state import (
 from resolver.console import PATH, SHOWN_BY
 from resolver.model.address import format_address
 from resolver.model.errors import NetworkStateError
-from resolver.server.certificate import certificate_files, check_certificate
-from resolver.topology.expand import expand
-from resolver.topology.load import load_network
 
 UNAVAILABLE: Final = 3
 _ROLES: Final = ("root", "top-level", "secondary", "enterprise", "recursive")
@@ -63,6 +60,11 @@ def up(
     data: str,
 ) -> None:
     """Start the network and wait until every node answers."""
+    # Imported here: who asks for the status, again and again, does without what they import.
+    from resolver.server.certificate import certificate_files, check_certificate
+    from resolver.topology.expand import expand
+    from resolver.topology.load import load_network
+
     overrides: dict[str, object] = {}
     if base_port is not None:
         overrides["network.base_port"] = base_port

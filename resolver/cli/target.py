@@ -11,9 +11,8 @@ from resolver.cli import output
 from resolver.cli.options import data_option
 from resolver.cli.running import RunningNetwork
 from resolver.model.errors import ConfigError
-from resolver.model.target import TARGET
+from resolver.model.target import TARGET, together
 
-_TIMEZONE_S: Final = 8 * 3600
 _DAY_S: Final = 86_400
 _SHOWN_DAYS: Final = 14
 
@@ -51,7 +50,8 @@ def _document(
     found: list[dict[str, Any]], names: dict[str, str], goal: int, unix_now: float
 ) -> dict[str, Any]:
     """What all top-level nodes say together."""
-    requests = sum(each["requests"] for each in found)
+    whole = together(found, goal)
+    requests, remaining = whole["requests"], whole["remaining_s"]
     days: Counter[int] = Counter()
     successful: Counter[int] = Counter()
     below: dict[str, list[int]] = {prefix: [0, 0, 0] for prefix in names}
@@ -63,19 +63,13 @@ def _document(
             known = below.get(prefix, (0, 0, 0))
             below[prefix] = [a + b for a, b in zip(known, counts, strict=True)]
     today = found[0]["today"]
-    elapsed = (unix_now + _TIMEZONE_S) % _DAY_S
-    average = days[today] / max(1.0, elapsed)
-    now = sum(each["rate"] for each in found)
-    rate = now or average
-    left = max(0, goal - requests)
-    remaining = 0.0 if not left else left / rate if rate else None
     return {
         "wuhan_target_resolutions": goal,
         "wuhan_target_requests": requests,
-        "wuhan_target_successes": sum(each["successes"] for each in found),
+        "wuhan_target_successes": whole["successes"],
         "wuhan_target_remaining_seconds": None if remaining is None else round(remaining, 1),
         "reached_at": _moment(unix_now, remaining),
-        "rate": {"now": round(now, 3), "today": round(average, 3)},
+        "rate": {"now": round(whole["rate"], 3), "today": round(whole["average"], 3)},
         "today": days[today],
         "secondaries": [
             {

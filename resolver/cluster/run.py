@@ -20,6 +20,7 @@ from resolver.console.pages import console_of
 from resolver.model.errors import NetworkStateError, ResolverError
 from resolver.server.host import run_host
 from resolver.server.keys import load_or_make_key
+from resolver.server.traces import check_packages
 from resolver.topology.plan import DataPaths
 
 _log: Final = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def main() -> int:
     order: Order = pickle.load(sys.stdin.buffer)
     emit = emit_to(os.dup(sys.stdout.fileno()))
     try:
+        check_packages(order.topology.traces)
         order.data.log("").parent.mkdir(parents=True, exist_ok=True)
         lock = hold(order.data)
         logging.basicConfig(

@@ -182,10 +182,12 @@ def running_network(data: DataPaths) -> NetworkState:
 def is_running(state: NetworkState) -> bool:
     """Whether the supervisor that wrote ``state`` is alive."""
     try:
-        created = psutil.Process(state.pid).create_time()
+        process = psutil.Process(state.pid)
+        created, status = process.create_time(), process.status()
     except psutil.Error:
         return False
-    return abs(created - state.started_at) < _START_TOLERANCE_S
+    is_same = abs(created - state.started_at) < _START_TOLERANCE_S
+    return is_same and status != psutil.STATUS_ZOMBIE
 
 
 def resident_bytes(pids: set[int]) -> int:

@@ -65,7 +65,7 @@ class Console:
     def extend(self, app: web.Application) -> None:
         """Put the console into an application."""
         app.router.add_get("/console", self._page)
-        app.router.add_get("/console/events", self._events)
+        app.router.add_get("/console/events", self._events, allow_head=False)
         app.router.add_get("/console/explain", self._explain)
         for name, action in (
             ("register", self._actions.register),

@@ -14,9 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from resolver.console import SHOWN_BY
 from resolver.console.rates import Rates
 from resolver.console.standing import ranking_of, topology_of
 from resolver.model.errors import UpstreamError, UpstreamTimeout
+from resolver.model.target import together
+from resolver.server.recent import latest
 from resolver.topology.plan import NodeSpec, Topology
 from resolver.upstream.control import ControlPeer
 
@@ -62,6 +65,9 @@ class Group:
 
     nodes: list[Watched]
     peer: ControlPeer | None = None
+    seen_at: float = 0.0
+    """When the latest slow or failed resolution came that is known."""
+    news: list[dict[str, Any]] = field(default_factory=list)
 
     async def look(self, secret: bytes) -> "list[Group]":
         """Ask how they do; groups of their own for those that are elsewhere."""
@@ -72,6 +78,9 @@ class Group:
                     spec.advertise, spec.port, name=OPERATOR, secret=secret, timeout=SILENT_S
                 )
             told = await self.peer.call("figures", timeout=SILENT_S)
+            # Of other processes of a node its figures do not tell whether there is news.
+            if any(told[name]["recent_at"] > self.seen_at for name in told) or spec.workers > 1:
+                self.news += await self.peer.call("figures.recent", self.seen_at, timeout=SILENT_S)
         except UpstreamTimeout:
             # The connection stays: who was only busy answers the next question on it.
             for node in self.nodes:
@@ -86,6 +95,7 @@ class Group:
         self.nodes = [node for node in self.nodes if node.spec.name in told]
         for node in self.nodes:
             node.take(told[node.spec.name])
+        self.seen_at = max((row["at"] for row in self.news), default=self.seen_at)
         return [Group([node]) for node in elsewhere]
 
     async def leave(self) -> None:
@@ -115,6 +125,7 @@ class Watch:
         self._watchers: Final[set[asyncio.Queue[bytes | None]]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._kept = b""
+        self._recent: list[dict[str, Any]] = []
 
     @property
     def is_full(self) -> bool:
@@ -127,6 +138,8 @@ class Watch:
         queue.put_nowait(_event("topology", topology_of(self.topology, self._name)))
         if self._kept:
             queue.put_nowait(self._kept)
+        if self._recent:
+            queue.put_nowait(_event("recent", self._recent))
         self._watchers.add(queue)
         if not self._tasks:
             self._begin()
@@ -189,7 +202,12 @@ class Watch:
             await asyncio.sleep(max(0.05, EVERY_S - (time.monotonic() - began)))
 
     async def _look_at(self, group: Group) -> None:
-        for other in await group.look(self._secret):
+        others = await group.look(self._secret)
+        if group.news:
+            news, group.news = group.news, []
+            self._recent = latest([*self._recent, *news])
+            self._tell(_event("recent", self._recent))
+        for other in others:
             self._groups.append(other)
             task = asyncio.get_running_loop().create_task(self._look_on(other, 0.0))
             self._tasks.append(task)
@@ -207,15 +225,15 @@ class Watch:
             await asyncio.sleep(KEPT_EVERY_S)
 
     async def _standing(self) -> dict[str, Any]:
-        """What is written down at the top of the tree and in front of it."""
+        """What is written down at the top of the tree: of the target what ``wuhan target`` and the
+        metrics say too."""
         top = await self.call(self._name, "figures.kept")
-        fronts = [spec.name for spec in self.topology.nodes if spec.role == "recursive"]
-        found = [await self.call(name, "figures.kept") for name in fronts]
+        tops = [spec.name for spec in self.topology.nodes if spec.role == SHOWN_BY]
+        found = [await self.call(name, "target") for name in tops]
         records = {name: node.records for name, node in self._nodes.items()}
         return {
             "ranking": ranking_of(self.topology, top["below"], records),
-            "requests": sum(told["own"][0] for told in found),
-            "successes": sum(told["own"][1] for told in found),
+            **together(found),
         }
 
     def _tick(self) -> bytes:

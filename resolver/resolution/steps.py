@@ -13,6 +13,7 @@ from resolver.storage.base import Change
 from resolver.wire.answer import Answer
 from resolver.wire.bodies import ResolveRequest, VerifyRequest
 from resolver.wire.message import Message
+from resolver.wire.traceparent import TraceParent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Ask:
             success only counts if the server has signed it, for this request.
         recursion_count: header field of the request; nested look-ups count up.
         timeout: seconds the whole exchange may take, retransmissions and other transports included.
+        parent: the span of the exchange, if it is recorded; the driver adds it.
     """
 
     site: Site
@@ -33,6 +35,7 @@ class Ask:
     flags: int
     recursion_count: int
     timeout: float
+    parent: TraceParent | None = None
 
     @property
     def handle(self) -> str:

@@ -3,7 +3,7 @@
     heartbeat [report]            a child lives, and what it has counted (``Report``)
     routes [rows]                 the prefixes below a child, which it delegates or hosts
     children []                   who reports here, and when they last did
-    target []                     how many resolutions the tree has made so far (``target``)
+    target []                     how many resolutions the tree has made so far (``progress``)
     prefix.list []                the prefixes below this node and the applications for more
     prefix.apply [application]    somebody wants one
     prefix.approve [prefix]
@@ -29,8 +29,7 @@ from resolver.registry.applications import application_from
 from resolver.server.clock import Clock
 from resolver.server.family import Family, report_from, routes_from
 from resolver.server.notes import Notes
-from resolver.server.target import summed
-from resolver.storage import day_of
+from resolver.server.progress import Progress
 
 Method = Callable[[str, list[Any]], Any | Awaitable[Any]]
 
@@ -45,10 +44,12 @@ class NodeControl:
         secret: bytes,
         clock: Clock,
         more: Mapping[str, Method] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """
         Args:
             family: the node's children.
+            progress: how far the tree below the node is, if somebody has added that up already.
             secret: what all nodes of the network know.
             more: further methods.
         """
@@ -57,6 +58,7 @@ class NodeControl:
         self.private: Final = frozenset({"fault.add", "fault.list", "fault.clear"})
         self._state: Final = state
         self._family: Final = family
+        self._progress: Final = progress or Progress(family, clock)
         self._clock: Final = clock
         self._notes: Final = Notes(state.name, logging.INFO)
         self._methods: Final[dict[str, Method]] = {
@@ -98,18 +100,13 @@ class NodeControl:
         return [asdict(child) for child in self._family.children(self._clock.now())]
 
     def _target(self, peer: str, params: list[Any]) -> Awaitable[dict[str, Any]]:
-        now, day = self._clock.now(), day_of(self._clock.unix())
-        return asyncio.to_thread(self._counted, now, day)
-
-    def _counted(self, now: float, day: int) -> dict[str, Any]:
-        zones = tuple(self._state.delegates)
-        return summed(self._family.rows(), zones, day, self._family.pace.rate(now))
+        return asyncio.to_thread(self._progress.told)
 
     def _list(self, peer: str, params: list[Any]) -> Awaitable[list[dict[str, Any]]]:
         return asyncio.to_thread(self._rows)
 
     def _rows(self) -> list[dict[str, Any]]:
-        figures = self._family.totals()
+        figures = self._progress.by_prefix()
         rows = []
         for row in applications.prefixes(self._state):
             counted = figures.get(row.prefix.upper())

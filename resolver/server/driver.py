@@ -8,6 +8,8 @@ made for a run: a step that waits ends in a callback, which takes the next step.
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol
 
 from resolver.model.codes import ResponseCode
@@ -15,6 +17,7 @@ from resolver.model.errors import StoreError, UpstreamError
 from resolver.node.outcome import Pending
 from resolver.resolution import Ask, Commit, Done, Outcome, Process, Reply, Step, Work
 from resolver.server.clock import Clock
+from resolver.server.traces import Span, Traced, told_of
 from resolver.server.writer import Writer
 from resolver.telemetry.counters import Counters
 from resolver.wire.answer import Answer
@@ -49,21 +52,24 @@ class Driver:
         self._running = 0
         self._idle = asyncio.Event()
 
-    def begin(self, pending: Pending, done: Heard) -> None:
+    def begin(self, pending: Pending, done: Heard, traced: Traced | None = None) -> None:
         """Carry out what one request takes, then call ``done`` with its answer. All requests with
-        equal keys wait for the same run; one without a key has its own."""
+        equal keys wait for the same run; one without a key has its own. What a run asks is recorded
+        if the request was, for which it began."""
         key = pending.key
         run = None if key is None else self._shared.get(key)
         if run is not None:
             self._counters.coalesced += 1
             run.waiting.append((pending, done))
+            if traced is not None:
+                traced.joined(run.traced)
         elif self._running >= MAX_RUNNING:
             busy = ErrorAnswer("too much is under way here")
             done(pending.finish(Answer(ResponseCode.SERVER_BUSY, busy)))
         else:
             self._running += 1
             self._counters.running += 1
-            run = Run(self, pending, done)
+            run = Run(self, pending, done, traced)
             if key is not None:
                 self._shared[key] = run
             run.begin()
@@ -95,10 +101,13 @@ class Run:
     no nest of functions.
     """
 
-    __slots__ = ("_driver", "_process", "pending", "waiting")
+    __slots__ = ("_driver", "_process", "pending", "traced", "waiting")
 
-    def __init__(self, driver: Driver, pending: Pending, done: Heard) -> None:
+    def __init__(
+        self, driver: Driver, pending: Pending, done: Heard, traced: Traced | None = None
+    ) -> None:
         self.pending: Final = pending
+        self.traced: Final = traced
         self.waiting: Final[list[tuple[Pending, Heard]]] = [(pending, done)]
         self._driver: Final = driver
         self._process: Process | None = None
@@ -129,12 +138,23 @@ class Run:
                 self._driver.writer.submit(step.change, self._resume)
             case Ask():
                 try:
-                    self._driver.upstream.ask(step, self._resume)
+                    self._ask(step)
                 except Exception:
                     self._take(Done(_defect()))
             case Work():
                 work = asyncio.get_running_loop().run_in_executor(None, step.run)
                 work.add_done_callback(self._worked)
+
+    def _ask(self, ask: Ask) -> None:
+        if self.traced is None:
+            self._driver.upstream.ask(ask, self._resume)
+            return
+        span = self.traced.asking(ask)
+        self._driver.upstream.ask(replace(ask, parent=span.parent), partial(self._heard, span))
+
+    def _heard(self, span: Span, outcome: Reply | UpstreamError) -> None:
+        span.end(*told_of(outcome))
+        self._resume(outcome)
 
     def _worked(self, work: "asyncio.Future[None]") -> None:
         error = work.exception()

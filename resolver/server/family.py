@@ -21,8 +21,8 @@ from resolver.model.errors import RefusedError
 from resolver.model.handle import fold
 from resolver.node.state import NodeState
 from resolver.registry.applications import PrefixRow, prefixes
-from resolver.server.target import Pace, Row
-from resolver.storage import Figures, day_of
+from resolver.server.pace import Pace, Row
+from resolver.storage import day_of
 
 MAX_CHILDREN: Final = 2000
 MAX_ROUTES: Final = 20_000
@@ -140,14 +140,6 @@ class Family:
             for key, row in rows.items():
                 if self._unsaved.get(key) is row:
                     del self._unsaved[key]
-
-    def totals(self) -> dict[str, Figures]:
-        """Figures by prefix, of all days: of this node and of those below it, each counted where
-        the identifiers live."""
-        totals: dict[str, Figures] = {}
-        for _, _, prefix, *numbers in self.rows():
-            totals[prefix] = totals.get(prefix, Figures()) + Figures(*numbers)
-        return totals
 
     def rows(self, since: int = 0) -> Iterator[Row]:
         """All figures from the day ``since`` on: this node's own, and what came from below."""

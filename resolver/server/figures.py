@@ -19,6 +19,7 @@ from resolver.server.progress import Progress, totals_of
 from resolver.server.reporter import Reporter
 from resolver.storage import NodeStore
 from resolver.telemetry.counters import Counters, Histogram
+from resolver.telemetry.exemplars import Exemplars
 from resolver.telemetry.exposition import NodeFigures, Sources, StoreFigures
 from resolver.telemetry.states import NodeStates, UpstreamState
 from resolver.upstream.exchange import Upstream
@@ -129,7 +130,8 @@ def figures_of(
     process: str = "",
     prefixes: frozenset[str] = frozenset(),
     data: Path | None = None,
-    top_of: Family | None = None,
+    progress: Progress | None = None,
+    exemplars: Exemplars | None = None,
 ) -> NodeFigures:
     """The figures of one node.
 
@@ -137,9 +139,9 @@ def figures_of(
         process: the name of the one it lives in.
         prefixes: of the topology; with those that live here they may be labels.
         data: the folder on whose disk its store is.
-        top_of: the tree of nodes, if it is the one at its top.
+        progress: of the tree of nodes, if it is the one at its top.
+        exemplars: of its requests, if these are recorded.
     """
-    progress = None if top_of is None else Progress(top_of, clock)
     return NodeFigures(
         Sources(
             node=state.name,
@@ -151,6 +153,7 @@ def figures_of(
             states=muster.states,
             figures=partial(_or_none, totals_of(state.store, clock).by_prefix),
             prefixes=lambda: prefixes | state.homes,
+            exemplars=exemplars,
             target=partial(_or_none, (lambda: None) if progress is None else progress.target),
         )
     )

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
@@ -34,12 +34,15 @@ from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.live_figures import FigureControl
 from resolver.server.logs import set_level
 from resolver.server.muster import Muster
+from resolver.server.progress import Progress
 from resolver.server.provision import provision, site_of
 from resolver.server.pulse import Pulse
+from resolver.server.recent import Recent
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
 from resolver.server.scrape import NetworkScrape, ProcessScrape, Scrape
 from resolver.server.service import NodeService
+from resolver.server.traces import ProcessTraces
 from resolver.storage import NodeStore, open_store
 from resolver.telemetry.counters import Counters
 from resolver.topology.plan import HostPlan, NodeSpec, Topology, process_name
@@ -79,11 +82,16 @@ async def _run(plan: HostPlan, pages: Pages | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    shared = _Shared(load_or_make_key(plan.data.network_key), pages, {})
+    shared = _Shared(load_or_make_key(plan.data.network_key), pages)
     async with AsyncExitStack() as running:
         pulse = Pulse(process_name(plan.topology.node(plan.names[0]).process, plan.worker))
         running.callback(pulse.close)
         process = ProcessScrape(pulse)
+        if plan.topology.traces.endpoint:
+            shared.traces = ProcessTraces(
+                plan.topology.traces, plan.topology.name, shared.key.control_secret()
+            )
+            running.push_async_callback(shared.traces.close)
         for name in plan.names:
             spec = plan.topology.node(name)
             if spec.pin and spec.workers > 1:
@@ -113,6 +121,7 @@ async def _start_node(
         allowed=allowed_networks(spec, plan.topology),
         counters=state.counters,
         names=_names(plan.topology),
+        secret=key.control_secret(),
     )
     state.nearness = upstream.expected_s
     running.push_async_callback(upstream.close)
@@ -124,15 +133,17 @@ async def _start_node(
     states = StatesOf(state, upstream, family, clock)
     muster = _muster(plan, spec, state, states, process.pulse)
     running.callback(muster.close)
-    tells_of_all = spec.role == TOP_LEVEL
+    tells_of_all, progress = spec.role == TOP_LEVEL, Progress(family, clock)
+    traces = None if shared.traces is None else shared.traces.of(spec, plan.worker)
     figures = figures_of(
         state,
         muster,
         clock,
         process.pulse.name,
         _prefixes(plan.topology),
-        plan.data.root,
-        family if tells_of_all else None,
+        plan.data.node_store(spec.name).parent,
+        progress if tells_of_all else None,
+        None if traces is None else traces.exemplars,
     )
     process.add(figures, muster.other_processes)
     network = None
@@ -140,6 +151,7 @@ async def _start_node(
         network = NetworkScrape(process, spec.process, plan.topology, clock)
         running.push_async_callback(network.close)
     caches, crew = Caches(state, clock, plan.topology.fingerprint(), plan.worker), _Crew()
+    recent = Recent(spec.name, clock, plan.topology.log.slow_s)
     faults = Faults(clock, plan.data.faults(spec.name), plan.worker)
     faults.wake()
     control = NodeControl(
@@ -150,9 +162,12 @@ async def _start_node(
         {
             **CacheControl(caches, muster, crew.call, spec.name).methods,
             **FaultControl(faults, crew.call, spec.name).methods,
-            **FigureControl(muster, family, faults, shared.figures).methods,
+            **FigureControl(
+                muster, family, progress, faults, recent, crew.call, shared.figures
+            ).methods,
             "log.level": partial(_set_level, crew),
         },
+        progress,
     )
     if spec.cache.snapshot:
         path = plan.data.cache_snapshot(spec.name, plan.worker)
@@ -173,15 +188,16 @@ async def _start_node(
         ),
         access_log(plan, spec, running),
         Scrape(figures, process, network),
-        plan.topology.log.slow_s,
+        recent,
         faults,
+        traces,
     )
     running.push_async_callback(service.close)
     extend = shared.pages and shared.pages(plan, spec, key.control_secret())
     doors = await _open_doors(plan, spec, service, running, extend)
     running.callback(faults.close)
     if plan.worker:
-        call = partial(_carry_out, caches, faults)
+        call = partial(_carry_out, caches, faults, recent)
         running.callback(FirstProcess(plan.links[0]).serve(call))
         return
     if plan.links:
@@ -209,24 +225,30 @@ async def _set_level(crew: "_Crew", peer: str, params: list[Any]) -> str:
     return before
 
 
-def _carry_out(caches: Caches, faults: Faults, method: str, params: list[Any]) -> Any:
+def _carry_out(
+    caches: Caches, faults: Faults, recent: Recent, method: str, params: list[Any]
+) -> Any:
     """What the first process asks of another one."""
     if method == "level":
         return set_level(*params)
+    if method == "recent":
+        return recent.since(*params)
     return (faults if method in METHODS else caches).call(method, params)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Shared:
     """What the nodes of a process have in common.
 
     Attributes:
         figures: of all of them, by name.
+        traces: where they are recorded, if they are.
     """
 
     key: NetworkKey
     pages: Pages | None
-    figures: dict[str, FigureControl]
+    figures: dict[str, FigureControl] = field(default_factory=dict)
+    traces: ProcessTraces | None = None
 
 
 @dataclass(slots=True)

@@ -3,10 +3,12 @@
 Rules: a request waits first, if it has to; then it is refused, lost, garbled, kept for good or let
 through. Whoever waits here is let go when the fault is over. Over TCP what is lost is the answer to
 one request, and the connection goes on; over HTTP the connection ends, as nothing else looks like a
-lost answer there. A node that is stopped closes each connection on which something is asked.
+lost answer there. A node that is stopped closes each connection on which something is asked. What
+a request has waited for here counts as part of the time that its answer took.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,9 +37,10 @@ GARBAGE_OCTETS: Final = 64
 
 _LOST: Final = frozenset({"drop", "hang", "stop"})
 
-Receive = Callable[[bytes, Client], list[bytes] | Awaitable[list[bytes]]]
-Ask = Callable[[Message, Client], Answer | Awaitable[Answer]]
-Refused = Callable[[Message, Answer, Client], None]
+Receive = Callable[[bytes, Client, float], list[bytes] | Awaitable[list[bytes]]]
+Ask = Callable[[Message, Client, float], Answer | Awaitable[Answer]]
+Refused = Callable[[Message, Answer, Client, float], None]
+"""The last argument of each: when the request came, as ``time.perf_counter`` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Rehearsal:
     async def _messages(
         self, met: Met, octets: bytes, request: Message | None, client: Client
     ) -> list[bytes]:
-        fault = met.fault
+        fault, came = met.fault, time.perf_counter()
         await _wait(met)
         if fault.outcome in _LOST:
             if client.transport == "http":
@@ -81,16 +84,16 @@ class Rehearsal:
             return []
         if fault.outcome == "error" and request is not None:
             answer = _error(fault.code)
-            self.refused(request, answer, client)
+            self.refused(request, answer, client, came)
             return self.endpoint.encode(request, octets, answer, self.unix_now(), None, False)
-        outcome = self.receive(octets, client)
+        outcome = self.receive(octets, client, came)
         messages = outcome if isinstance(outcome, list) else await outcome
         if fault.outcome == "garbage":
             return [garbled(message, met.rule.random) for message in messages]
         return messages
 
     async def _answer(self, met: Met, request: Message, client: Client) -> Answer:
-        fault = met.fault
+        fault, came = met.fault, time.perf_counter()
         await _wait(met)
         if fault.outcome in _LOST:
             return Answer(ResponseCode.ERROR, NoAnswer("no answer: a fault is rehearsed"))
@@ -100,9 +103,9 @@ class Rehearsal:
             return Answer(ResponseCode.ERROR, garbage)
         if fault.outcome == "error":
             answer = _error(fault.code)
-            self.refused(request, answer, client)
+            self.refused(request, answer, client, came)
             return answer
-        outcome = self.ask(request, client)
+        outcome = self.ask(request, client, came)
         return outcome if isinstance(outcome, Answer) else await outcome
 
 

@@ -3,7 +3,7 @@ it delegates.
 
 Rules: a report goes out with every heartbeat; prefixes go out when they have changed, at once or
 after the delay that is configured (a real network takes up to an hour). A parent that does not
-answer is tried again with the next heartbeat, and the log says so once.
+answer within three heartbeats is tried again with the next one, and the log says so once.
 """
 
 import asyncio
@@ -12,9 +12,12 @@ from typing import Final
 
 from resolver.model.errors import StoreError, UpstreamError
 from resolver.server.clock import Clock
-from resolver.server.family import Family, routes_told
+from resolver.server.family import MISSED_HEARTBEATS, Family, routes_told
 from resolver.topology.plan import NodeSpec
-from resolver.upstream.control import ControlPeer
+from resolver.upstream.control import CALL_S, ControlPeer
+
+_LEAST_PATIENCE_S: Final = 1.0
+"""That a parent has for an answer, however quick the heartbeats are."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Reporter:
         self._clock: Final = clock
         self._heartbeat: Final = heartbeat_s
         self._propagation: Final = propagation_s
+        self._patience: Final = min(CALL_S, max(_LEAST_PATIENCE_S, MISSED_HEARTBEATS * heartbeat_s))
         self._told: dict[str, bytes] = {}
         # What is there at the start is told at once; without a parent nobody is told anything.
         self._changed_at = None if parent is None else clock.now() - propagation_s
@@ -93,18 +97,23 @@ class Reporter:
 
     async def _open(self, parent: NodeSpec) -> ControlPeer:
         return await ControlPeer.open(
-            parent.advertise, parent.port, name=self._name, secret=self._secret
+            parent.advertise,
+            parent.port,
+            name=self._name,
+            secret=self._secret,
+            timeout=self._patience,
         )
 
     async def _report(self, peer: ControlPeer) -> None:
         family = self._family
-        await peer.call("heartbeat", family.report(self._told, self._clock.unix()))
+        report = family.report(self._told, self._clock.unix())
+        await peer.call("heartbeat", report, timeout=self._patience)
         due_at = None if self._changed_at is None else self._changed_at + self._propagation
         if due_at is not None and self._clock.now() >= due_at:
             self._changed_at = None
             if family.state.delegates:
                 rows = await asyncio.to_thread(family.own_routes)
-                await peer.call("routes", routes_told(rows))
+                await peer.call("routes", routes_told(rows), timeout=self._patience)
 
     async def _pause(self) -> None:
         """Until the next heartbeat is due, or a changed prefix is."""

@@ -49,16 +49,17 @@ class Scrape:
 
     def page(self, scope: str) -> bytes | Awaitable[bytes] | None:
         """The page of the ``node``, its ``process`` or the ``network``; None if it is not told
-        here."""
+        here. ``open`` is that of the node in the format of OpenMetrics, with exemplars."""
         if scope == "network":
             return None if self._network is None else self._network.page()
+        is_open = scope == "open"
         if self._process is None:
-            page = Page()
+            page = Page(is_open=is_open)
             self._figures.write(page)
             return page.octets()
-        return (
-            self._process.all_nodes() if scope == "process" else self._process.node(self._figures)
-        )
+        if scope == "process":
+            return self._process.all_nodes()
+        return self._process.node(self._figures, is_open=is_open)
 
 
 class ProcessScrape:
@@ -81,9 +82,9 @@ class ProcessScrape:
         if others is not None:
             self._others = others
 
-    def node(self, figures: NodeFigures) -> bytes:
+    def node(self, figures: NodeFigures, *, is_open: bool = False) -> bytes:
         """The page of one node; the first also tells of the process."""
-        page = Page()
+        page = Page(is_open=is_open)
         figures.write(page)
         if self._nodes and self._nodes[0] is figures:
             self._write_processes(page)

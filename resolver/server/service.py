@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Generic, TypeVar
 
 from resolver.model.codes import OpCode, ResponseCode
@@ -13,7 +12,6 @@ from resolver.model.site import Site
 from resolver.model.value import Reference
 from resolver.node.administer import logging_in
 from resolver.node.endpoint import Endpoint, Malformed, Signer, Waiting
-from resolver.node.forward import FAILURES
 from resolver.node.node import Node
 from resolver.node.outcome import Pending
 from resolver.registry.identity import Claim
@@ -24,16 +22,18 @@ from resolver.server.faults import Faults
 from resolver.server.figures import PROOFS, alone, count_proof, figures_of
 from resolver.server.notes import Notes
 from resolver.server.ready import ready_answers, ready_for_http
+from resolver.server.recent import Recent
 from resolver.server.rehearsal import Rehearsal
 from resolver.server.scrape import Scrape
 from resolver.server.tally import Tally
+from resolver.server.traces import NodeTraces, Traced
 from resolver.server.writer import Writer
 from resolver.transport.access import AccessLog
 from resolver.transport.admission import Admission, client_of
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
-from resolver.wire.answer import Answer, Client, Hop
+from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ErrorAnswer, RecordAnswer, ResolveRequest
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -57,20 +57,23 @@ class NodeService:
         admission: Admission | None = None,
         access: AccessLog | None = None,
         scrape: Scrape | None = None,
-        slow_s: float = 1.0,
+        recent: Recent | None = None,
         faults: Faults | None = None,
+        traces: NodeTraces | None = None,
     ) -> None:
         """
         Args:
             admission: how much clients may ask.
-            slow_s: a resolution that takes longer is logged.
+            recent: is told of slow and failed resolutions.
             scrape: what the pages of metrics are made of; else of this node alone.
             faults: what goes wrong here, for rehearsals.
+            traces: where requests are recorded; None if none is.
             control, family: what the control plane may do here, and who reports over it.
             access: who is told of every request; None if nobody wants to know.
         """
         self.control: Final = control
         self.admission: Final = admission or Admission()
+        self.spans: Final = traces
         self._access: Final = access
         self._signer: Final = signer
         self._family: Final = family
@@ -86,8 +89,7 @@ class NodeService:
         self._ready: Final = ready_answers(node.state, access)
         self._http_ready: Final = ready_for_http(node.state, clock, access)
         self._scrape: Final = scrape or Scrape(figures_of(node.state, alone(node.state), clock))
-        self._slow_s: Final = slow_s
-        self._resolutions: Final = Notes(self.name, logging.WARNING)
+        self._recent: Final = recent or Recent(self.name, clock, 1.0)
         self._malformed: Final = Notes(self.name, logging.INFO)
         self._failures: Final = Notes(self.name, logging.WARNING)
         self._faults: Final = faults or Faults(clock)
@@ -95,34 +97,37 @@ class NodeService:
         self._rehearsal: Final = Rehearsal(
             self._faults,
             self._endpoint,
-            partial(self.receive, spared=True),
-            partial(self.ask, spared=True),
+            self.receive,
+            self.ask,
             self._refused,
             clock.unix,
         )
         self._faults_changed()
 
     def receive(
-        self, octets: bytes, client: Client, *, spared: bool = False
+        self, octets: bytes, client: Client, came: float | None = None
     ) -> list[bytes] | Awaitable[list[bytes]]:
         """The reply messages for one request message; awaitable when upstreams are to be asked.
 
         Args:
-            spared: whatever faults there are, this request meets none.
+            came: when, as ``time.perf_counter`` says, if it has met its fault already.
         """
-        started = time.perf_counter()
-        if self._faults.rules and not spared:
+        started = time.perf_counter() if came is None else came
+        if self._faults.rules and came is None:
             fate = self._rehearsal.of_message(octets, client)
             if fate is not None:
                 return fate
         handled = self._endpoint.receive(octets, client, self.clock.now(), self.clock.unix())
+        traced = None
+        if self.spans is not None and not isinstance(handled, Malformed):
+            traced = self.spans.of_message(handled.request, octets, client, started)
         if isinstance(handled, Waiting):
             known = self._known_already(handled.request, handled.pending, client)
             if known is None:
                 return self._settled(
-                    handled.request, handled.pending, client, started, handled.encode
+                    handled.request, handled.pending, client, started, handled.encode, traced
                 )
-            self.count(handled.request, known, client, started, "local")
+            self.count(handled.request, known, client, started, "local", traced)
             return handled.encode(known, self.clock.unix())
         if isinstance(handled, Malformed):
             self._counters.rejected(client.transport, "malformed")
@@ -131,7 +136,7 @@ class NodeService:
                 self.clock.now(),
             )
             return handled.messages
-        self.count(handled.request, handled.answer, client, started, "local")
+        self.count(handled.request, handled.answer, client, started, "local", traced)
         ready = self._ready.get(client.transport)
         if ready is not None and handled.answer.ready and not self._faults.rules:
             (reply,) = handled.messages
@@ -159,21 +164,22 @@ class NodeService:
         return min(ttl or 0, int(self._state.records.ttl_cap_s))
 
     def ask(
-        self, request: Message, client: Client, *, spared: bool = False
+        self, request: Message, client: Client, came: float | None = None
     ) -> Answer | Awaitable[Answer]:
-        """The answer to a request that came as HTTP; ``spared`` as in ``receive``."""
-        started = time.perf_counter()
-        if self._faults.rules and not spared:
+        """The answer to a request that came as HTTP; ``came`` as in ``receive``."""
+        started = time.perf_counter() if came is None else came
+        if self._faults.rules and came is None:
             fate = self._rehearsal.of_request(request, client)
             if fate is not None:
                 return fate
         outcome = self._endpoint.ask(request, client, self.clock.now(), self.clock.unix())
+        traced = None if self.spans is None else self.spans.of_request(request, client, started)
         if isinstance(outcome, Pending):
             known = self._known_already(request, outcome, client)
             if known is None:
-                return self._settled(request, outcome, client, started, _as_it_is)
+                return self._settled(request, outcome, client, started, _as_it_is, traced)
             outcome = known
-        self.count(request, outcome, client, started, "local")
+        self.count(request, outcome, client, started, "local", traced)
         return outcome
 
     def prove(
@@ -239,8 +245,8 @@ class NodeService:
         if self._http_ready is not None:
             self._http_ready.shut(shut=shut)
 
-    def _refused(self, request: Message, answer: Answer, client: Client) -> None:
-        self.count(request, answer, client, time.perf_counter(), "local")
+    def _refused(self, request: Message, answer: Answer, client: Client, came: float) -> None:
+        self.count(request, answer, client, came, "local")
 
     def _known_already(self, request: Message, pending: Pending, client: Client) -> Answer | None:
         """The answer that is given at once, though others would have to be asked for a better one:
@@ -267,55 +273,44 @@ class NodeService:
         client: Client,
         started: float,
         encode: Callable[[Answer, int], T],
+        traced: Traced | None = None,
     ) -> asyncio.Future[T]:
         """What ``encode(answer, unix_now)`` makes of the answer to a request that takes several
         steps."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(self, request, client, started, encode, future)
+        waiter = _Waiter(self, request, client, started, encode, future, traced)
         if pending.meanwhile is not None:
             waiter.lose_patience(pending.patience_s, pending.meanwhile)
-        self._driver.begin(pending, waiter.hear)
+        self._driver.begin(pending, waiter.hear, traced)
         return future
 
     def count(
-        self, request: Message, answer: Answer, client: Client, started: float, path: str
+        self,
+        request: Message,
+        answer: Answer,
+        client: Client,
+        started: float,
+        path: str,
+        traced: Traced | None = None,
     ) -> None:
         """Count an answered request; ``started`` as ``time.perf_counter`` says."""
         seconds = time.perf_counter() - started
+        trace = ""
+        if traced is not None:
+            trace = traced.parent.trace
+            traced.answered(request, answer, client, path, seconds)
         self._counters.request(request.op_code, client.transport, answer.code, path, seconds)
         if self._access is not None:
-            self._access.request(request, answer.code, client, path, seconds)
+            self._access.request(request, answer.code, client, path, seconds, trace)
         if request.op_code == OpCode.RESOLVE and isinstance(request.body, ResolveRequest):
             self._tally.count(request.body.handle, answer.code, forwarded=path == "forwarded")
         elif request.op_code in PROOFS:
             count_proof(self._counters, request, answer)
         if path == "forwarded" and request.op_code == OpCode.RESOLVE:
-            self._tell_of(request, answer, seconds)
+            assert isinstance(request.body, ResolveRequest)
+            self._recent.resolved(request.body.handle, answer, seconds, trace)
         elif answer.code == ResponseCode.ERROR and isinstance(answer.body, ErrorAnswer):
             self._failures.note(answer.body.message or "error", self.clock.now())
-
-    def _tell_of(self, request: Message, answer: Answer, seconds: float) -> None:
-        """Log a resolution that failed, or took long, with the path that it took."""
-        failed = answer.code in FAILURES
-        if not failed and seconds < self._slow_s:
-            return
-        assert isinstance(request.body, ResolveRequest)
-        handle, kind = request.body.handle, "failed" if failed else "slow"
-        said = answer.body.message if isinstance(answer.body, ErrorAnswer) else None
-        self._resolutions.note(
-            f"{kind} after {seconds:.3f} s: {handle}{f': {said}' if said else ''}"
-            f"{path_of(answer.hops)}",
-            self.clock.now(),
-            kind=kind,
-            handle=handle,
-            code=int(answer.code),
-            seconds=round(seconds, 6),
-            path=[
-                {"node": hop.node, "address": hop.address, "transport": hop.transport,
-                 "question": hop.question, "kind": hop.kind, "seconds": round(hop.seconds, 6)}
-                for hop in answer.hops
-            ],
-        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -328,6 +323,7 @@ class _Waiter(Generic[T]):
     started: float
     encode: Callable[[Answer, int], T]
     future: asyncio.Future[T]
+    traced: Traced | None
     _patience: asyncio.TimerHandle | None = None
     _heard: bool = False
 
@@ -343,19 +339,11 @@ class _Waiter(Generic[T]):
         self._heard = True
         if self._patience is not None:
             self._patience.cancel()
-        self.service.count(self.request, answer, self.client, self.started, "forwarded")
+        self.service.count(
+            self.request, answer, self.client, self.started, "forwarded", self.traced
+        )
         if not self.future.done():  # it is if who asked has left
             self.future.set_result(self.encode(answer, self.service.clock.unix()))
-
-
-def path_of(hops: Sequence[Hop]) -> str:
-    """Who was asked, what came of it, and how long that took."""
-    told = []
-    for hop in hops:
-        over = f" ({hop.transport})" if hop.transport else ""
-        took = f" {hop.seconds * 1000:.1f} ms" if hop.seconds else ""
-        told.append(f"; {hop.node or hop.address}{over} {hop.question}: {hop.kind}{took}")
-    return "".join(told)
 
 
 def _as_it_is(answer: Answer, _: int) -> Answer:

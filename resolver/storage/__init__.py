@@ -11,7 +11,7 @@ from typing import Final
 
 from resolver.model.errors import ConfigError
 from resolver.storage.base import MAX_RECORD_OCTETS, Record, RecordStore, check_record
-from resolver.storage.ledger import Entry, Figures, Ledger, NodeStore, day_of
+from resolver.storage.ledger import Entry, Figures, Ledger, NodeStore, day_of, second_of_day
 from resolver.storage.lmdb import open_lmdb_store
 from resolver.storage.memory import open_memory_store
 
@@ -54,4 +54,5 @@ __all__ = [
     "check_record",
     "day_of",
     "open_store",
+    "second_of_day",
 ]

@@ -115,6 +115,11 @@ def day_of(unix_now: int) -> int:
     return (unix_now + _UTC_OFFSET_S) // _DAY_S
 
 
+def second_of_day(unix_now: int) -> int:
+    """Seconds since that day began."""
+    return (unix_now + _UTC_OFFSET_S) % _DAY_S
+
+
 def checksum_of(values: ValueList | None) -> int | None:
     """What the journal remembers of a record."""
     return None if values is None else zlib.crc32(values.octets)

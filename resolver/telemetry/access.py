@@ -35,6 +35,8 @@ class Asked(NamedTuple):
         id: the identifier; empty where there is none.
         indexes, types: what was asked of it; nothing is everything.
         code: response code.
+        trace: id of the trace that the request is recorded in; empty, and left out of the row, if
+            it is not recorded.
     """
 
     time: float
@@ -48,6 +50,7 @@ class Asked(NamedTuple):
     indexes: tuple[int, ...]
     types: tuple[str, ...]
     code: int
+    trace: str = ""
 
 
 class Head(NamedTuple):
@@ -83,7 +86,14 @@ def encode_head(form: str, head: Head) -> bytes:
 def encode(form: str, rows: Iterable[Asked]) -> bytes:
     """Rows of a file."""
     write = FORMS[form]
-    return b"".join(write(row._asdict()) for row in rows)
+    return b"".join(write(_told(row)) for row in rows)
+
+
+def _told(row: Asked) -> dict[str, Any]:
+    told = row._asdict()
+    if not row.trace:
+        del told["trace"]
+    return told
 
 
 def read(file: BinaryIO, name: str) -> tuple[Head, Iterator[Asked]]:

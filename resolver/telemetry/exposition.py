@@ -13,6 +13,7 @@ from resolver.__about__ import __version__
 from resolver.model.codes import OpCode, ResponseCode
 from resolver.telemetry import families as f
 from resolver.telemetry.counters import OTHER, UNNAMED, Counters
+from resolver.telemetry.exemplars import NONE, Exemplars
 from resolver.telemetry.page import Family, Page
 from resolver.telemetry.states import NodeStates, ProcessStates
 
@@ -95,6 +96,7 @@ class Sources:
         figures: by prefix.
         prefixes: those that may be labels; the others count together.
         target: how far the network is; None but at its top.
+        exemplars: of the durations of requests.
     """
 
     node: str
@@ -107,6 +109,7 @@ class Sources:
     figures: Callable[[], Mapping[str, PrefixFigures] | None] = dict
     prefixes: Callable[[], frozenset[str]] = frozenset
     target: Callable[[], Target | None] = lambda: None
+    exemplars: Exemplars | None = None
 
 
 @dataclass(slots=True)
@@ -137,7 +140,9 @@ class NodeFigures:
         for (op, transport, code), number in list(counters.requests.items()):
             self._add(page, f.REQUESTS, number, _op_name(op), transport, _code_name(code))
         for labels, histogram in list(counters.durations.items()):
-            page.add_histogram(f.REQUEST_DURATION, owner, labels, histogram)
+            known = self.sources.exemplars
+            exemplars = NONE if known is None else known.of(labels)
+            page.add_histogram(f.REQUEST_DURATION, owner, labels, histogram, exemplars)
         self._add(page, f.COALESCED, counters.coalesced)
         self._add(page, f.RUNNING, counters.running)
         for labels, number in list(counters.malformed.items()):

@@ -53,7 +53,8 @@ TARGET_SUCCESSES: Final = Family(
 TARGET_REMAINING: Final = Family(
     "wuhan_target_remaining_seconds",
     GAUGE,
-    "Time until the target is reached at the rate of the last minutes; +Inf without any",
+    "Time until the target is reached at the rate of the last minutes, or without any at today's; "
+    "+Inf without any today",
 )
 CACHE_LOOKUPS: Final = Family(
     "wuhan_cache_lookups_total",

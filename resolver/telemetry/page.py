@@ -1,19 +1,22 @@
-"""A page of metrics in Prometheus' text format, made when somebody scrapes.
+"""A page of metrics in Prometheus' text format, or in OpenMetrics', made when somebody scrapes.
 
 Rules: a page holds each family once, with the rows of all nodes below it, so that pages can be put
 together. The client library writes it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest as generate_open
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
+from prometheus_client.samples import Exemplar as WrittenExemplar
+from prometheus_client.samples import Sample, Timestamp
 
 from resolver.telemetry.counters import BUCKETS, Histogram
+from resolver.telemetry.exemplars import NONE, Exemplar
 
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
@@ -21,6 +24,8 @@ HISTOGRAM: Final = "histogram"
 
 _BOUNDS: Final = tuple(str(bound) for bound in (*BUCKETS, "+Inf"))
 _HEAD: Final = b"# HELP "
+_OPEN: Final = cast(Callable[[CollectorRegistry], bytes], generate_open)
+"""The library's function, which has no types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,9 @@ class Family:
 class Page(Collector):
     """What one scrape gets."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_open: bool = False) -> None:
+        """``is_open``: in the format of OpenMetrics, which has exemplars."""
+        self._is_open: Final = is_open
         self._metrics: Final[dict[str, Metric]] = {}
 
     def add(
@@ -57,13 +64,22 @@ class Page(Collector):
         owner: Mapping[str, str],
         values: Iterable[str],
         histogram: Histogram,
+        exemplars: Mapping[int, Exemplar] = NONE,
     ) -> None:
-        """The rows of a histogram."""
+        """The rows of a histogram, with ``exemplars`` by number of the bucket."""
         labels = {**owner, **dict(zip(family.labels, values, strict=True))}
         samples, running = self._of(family).samples, 0
-        for bound, number in zip(_BOUNDS, histogram.counts, strict=True):
+        for bucket, (bound, number) in enumerate(zip(_BOUNDS, histogram.counts, strict=True)):
             running += number
-            samples.append(Sample(f"{family.name}_bucket", {**labels, "le": bound}, running))
+            found = exemplars.get(bucket) if self._is_open else None
+            samples.append(
+                Sample(
+                    f"{family.name}_bucket",
+                    {**labels, "le": bound},
+                    running,
+                    exemplar=None if found is None else _written(found),
+                )
+            )
         samples.append(Sample(f"{family.name}_count", labels, running))
         samples.append(Sample(f"{family.name}_sum", labels, histogram.total))
 
@@ -75,7 +91,7 @@ class Page(Collector):
         """The page."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
-        return generate_latest(registry)
+        return _OPEN(registry) if self._is_open else generate_latest(registry)
 
     def _of(self, family: Family) -> Metric:
         metric = self._metrics.get(family.name)
@@ -84,6 +100,12 @@ class Page(Collector):
             name = family.name.removesuffix("_total") if family.kind == COUNTER else family.name
             metric = self._metrics[family.name] = Metric(name, family.text, family.kind)
         return metric
+
+
+def _written(exemplar: Exemplar) -> WrittenExemplar:
+    labels = {"trace_id": exemplar.trace}
+    seconds, rest = divmod(exemplar.unix, 1)
+    return WrittenExemplar(labels, exemplar.seconds, Timestamp(int(seconds), int(rest * 1e9)))
 
 
 def merged(pages: Iterable[bytes]) -> bytes:

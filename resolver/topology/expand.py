@@ -23,6 +23,7 @@ from resolver.topology.plan import (
     NodeSpec,
     QuotaSpec,
     Topology,
+    TraceSpec,
 )
 from resolver.topology.schema import (
     DEFAULT_BASE_PORT,
@@ -108,8 +109,15 @@ def expand(loaded: Loaded) -> Topology:
         file.log.access, file.log.access_every, file.log.access_size, file.log.access_keep
     )
     log = LogSpec(file.log.format, file.log.level, file.log.slow, access)
+    traces = TraceSpec(file.traces.endpoint, file.traces.sample)
     return Topology(
-        network.name, tuple(specs), network.tls_certificate, network.tls_key, log, network.key
+        network.name,
+        tuple(specs),
+        network.tls_certificate,
+        network.tls_key,
+        log,
+        traces,
+        network.key,
     )
 
 

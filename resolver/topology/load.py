@@ -25,7 +25,9 @@ PRESETS: Final = ("wuhan", "minimal")
 
 ENVIRONMENT: Final = "WUHAN_"
 COMMAND_LINE: Final = "command line"
-SECTIONS: Final = ("network", "cache", "limits", "quotas", "admission", "control", "log")
+SECTIONS: Final = (
+    "network", "cache", "limits", "quotas", "admission", "control", "log", "traces",
+)  # fmt: skip
 """Those whose keys the environment and flags can set."""
 
 

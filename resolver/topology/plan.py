@@ -147,6 +147,15 @@ class LogSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceSpec:
+    """Where spans are sent, nowhere if that is empty, and of which part of the traces that begin
+    here."""
+
+    endpoint: str = ""
+    sample: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All nodes of a network.
 
@@ -161,6 +170,7 @@ class Topology:
     tls_certificate: str = ""
     tls_key: str = ""
     log: LogSpec = field(default_factory=LogSpec)
+    traces: TraceSpec = field(default_factory=TraceSpec)
     key: str = ""
 
     def node(self, name: str) -> NodeSpec:

@@ -369,6 +369,19 @@ class LogModel(_Section):
     access_keep: StrictInt = Field(4, ge=0, le=1000, description="files kept besides the latest")
 
 
+class TracesModel(_Section):
+    """Spans of resolutions, for a collector (docs/traces.md); needs `pip install wuhan[otel]`."""
+
+    endpoint: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="where they are sent, OTLP over HTTP, as http://127.0.0.1:4318; empty is off",
+    )
+    sample: float = Field(
+        1.0, ge=0, le=1, description="part of the traces that begin here that is recorded"
+    )
+
+
 class NetworkFile(_Section):
     """A network's TOML file."""
 
@@ -379,5 +392,6 @@ class NetworkFile(_Section):
     admission: AdmissionModel = Field(default_factory=lambda: AdmissionModel())
     control: ControlModel = Field(default_factory=lambda: ControlModel())
     log: LogModel = Field(default_factory=lambda: LogModel())
+    traces: TracesModel = Field(default_factory=lambda: TracesModel())
     node: tuple[NodeModel, ...] = Field((), description="nodes, one by one")
     secondary: tuple[SecondaryModel, ...] = Field((), description="secondary nodes, in short")

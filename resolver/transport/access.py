@@ -87,14 +87,28 @@ class AccessLog:
         )
 
     def request(
-        self, request: Message, code: int, client: Client, path: str, seconds: float
+        self,
+        request: Message,
+        code: int,
+        client: Client,
+        path: str,
+        seconds: float,
+        trace: str = "",
     ) -> None:
-        """Tell of a request that was answered in the ordinary way, if it is its turn."""
-        if self.chosen(1):
-            self._tell(request, code, client.transport, client.host, path, seconds)
+        """Tell of a request that was answered in the ordinary way, if it is its turn; always of one
+        that is recorded in a ``trace``."""
+        if self.chosen(1) or trace:
+            self._tell(request, code, client.transport, client.host, path, seconds, trace)
 
     def _tell(
-        self, request: Message, code: int, transport: str, host: str, path: str, seconds: float
+        self,
+        request: Message,
+        code: int,
+        transport: str,
+        host: str,
+        path: str,
+        seconds: float,
+        trace: str = "",
     ) -> None:
         body = request.body
         indexes: tuple[int, ...] = ()
@@ -115,6 +129,7 @@ class AccessLog:
                 indexes,
                 types,
                 int(code),
+                trace,
             )
         )
 

@@ -9,6 +9,7 @@ from resolver.transport.admission import Admission
 from resolver.transport.http_ready import HttpReady
 from resolver.transport.ready import Ready
 from resolver.transport.rpc import Control
+from resolver.transport.spans import Spans
 from resolver.wire.answer import Answer, Client
 from resolver.wire.message import Message
 from resolver.wire.proof import Proof
@@ -36,6 +37,10 @@ class Service(Protocol):
     @property
     def admission(self) -> Admission:
         """How much clients may ask."""
+
+    @property
+    def spans(self) -> Spans | None:
+        """Where requests are recorded; None if none is."""
 
     @property
     def is_stopped(self) -> bool:
@@ -85,7 +90,8 @@ class Service(Protocol):
 
     def metrics(self, scope: str = "node") -> bytes | Awaitable[bytes] | None:
         """Metrics in Prometheus' text format: of the ``node``, of its ``process``, of the whole
-        ``network``; None if this node does not tell the latter."""
+        ``network``; None if this node does not tell the latter. ``open``: of the node, in the
+        format of OpenMetrics, with exemplars."""
 
     def health(self) -> dict[str, object]:
         """Who this is and whether it answers."""

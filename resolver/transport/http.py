@@ -25,6 +25,7 @@ from resolver.transport.http_admission import admitting
 from resolver.transport.http_batch import Batches
 from resolver.transport.http_caching import caching_headers, is_known
 from resolver.transport.http_changes import Changes
+from resolver.transport.http_docs import add_description_routes
 from resolver.transport.http_faults import rehearsing
 from resolver.transport.http_hot import MADE_OF, hot
 from resolver.transport.http_identity import Identities
@@ -42,7 +43,6 @@ from resolver.transport.http_requests import (
 from resolver.transport.http_responses import (
     BadRequest,
     html_response,
-    json_bytes_response,
     json_response,
     not_modified,
     preflight,
@@ -51,7 +51,7 @@ from resolver.transport.http_responses import (
 )
 from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.http_verifications import add_session_routes
-from resolver.transport.openapi import description
+from resolver.transport.spans import tell_parent, tracing
 from resolver.transport.tls import Factory, TlsFiles, sniffing
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import RecordAnswer
@@ -62,6 +62,11 @@ from resolver.wire.rest_answer import answer_to_json, reason_of, trace_to_json
 MEDIA_TYPE: Final = "application/x-hdl-message"
 MAX_BODY: Final = ENVELOPE_OCTETS + MAX_MESSAGE
 MAX_ALIASES: Final = 10
+ANY: Final = r"[\s\S]*"
+"""The rest of a path: an identifier may have any character, line breaks too."""
+
+_TEXT_METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_OPEN_METRICS: Final = "application/openmetrics-text"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Extend = Callable[[web.Application], None]
@@ -141,7 +146,7 @@ async def serve_http(
     ready = service.http_ready()
     # Where requests are counted by client, the application counts them.
     if ready is not None and service.admission.requests is None:
-        application = hot(runner.server, ready)
+        application = hot(runner.server, ready, is_traced=service.spans is not None)
     factory = sniffing(application, tls, service, elsewhere)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(factory, sock=sock, backlog=1024)
@@ -158,18 +163,22 @@ def make_app(
     """The application behind the door."""
     sessions = sessions or HttpSessions()
     layers = [admitting(service), rehearsing(service), _errors]
+    if service.spans is not None:
+        layers.insert(0, tracing(service.spans))
     app = web.Application(client_max_size=MAX_BODY, middlewares=layers)
+    if service.spans is not None:
+        app.on_response_prepare.append(tell_parent)
     identities = Identities(service, sessions, plain=passwords)
     handlers = _Handlers(service, identities)
     add_session_routes(app, service, identities)
-    for path in ("/api/handles", "/api/handles/{handle:.*}"):
+    for path in ("/api/handles", f"/api/handles/{{handle:{ANY}}}"):
         app.router.add_route("*", path, handlers.handles)
     app.router.add_route("*", "/api/resolve", Batches(service).resolve)
-    app.router.add_route("*", "/api/openapi.json", handlers.description)
+    add_description_routes(app)
     app.router.add_route("*", "/api/site", handlers.site)
     app.router.add_route("*", "/api/prefixes", handlers.prefixes)
-    app.router.add_route("*", "/api/prefixes/{prefix:.*}", handlers.prefixes)
-    for path in ("/api", "/api/{rest:.*}"):
+    app.router.add_route("*", f"/api/prefixes/{{prefix:{ANY}}}", handlers.prefixes)
+    for path in ("/api", f"/api/{{rest:{ANY}}}"):
         app.router.add_route("*", path, handlers.unknown)
     app.router.add_get("/metrics", handlers.metrics)
     for scope in ("process", "network"):
@@ -177,9 +186,9 @@ def make_app(
     app.router.add_get("/health", handlers.health)
     if extend is not None:
         extend(app)
-    app.router.add_post("/{rest:.*}", handlers.tunnel)
+    app.router.add_post(f"/{{rest:{ANY}}}", handlers.tunnel)
     app.router.add_get("/", handlers.home)
-    app.router.add_get("/{handle:.+}", handlers.redirect)
+    app.router.add_get(f"/{{handle:{ANY}}}", handlers.redirect)
     return app
 
 
@@ -273,14 +282,6 @@ class _Handlers:
             response[MADE_OF] = made_of
         return response
 
-    async def description(self, request: web.Request) -> web.StreamResponse:
-        """``/api/openapi.json``: what all this is."""
-        if request.method == "OPTIONS":
-            return preflight(request)
-        if request.method not in ("GET", "HEAD"):
-            return unknown_method(request)
-        return json_bytes_response(description())
-
     async def site(self, request: web.Request) -> web.StreamResponse:
         """``/api/site``: where this node is."""
         if request.method == "OPTIONS":
@@ -370,16 +371,19 @@ class _Handlers:
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """``GET /metrics``, for Prometheus; ``/metrics/process`` of all nodes of the process, and
-        ``/metrics/network`` of all nodes there are."""
+        ``/metrics/network`` of all nodes there are. A node that records requests tells the first
+        with exemplars to those who can read them."""
         scope = request.path.removeprefix("/metrics").lstrip("/") or "node"
+        media_type = _TEXT_METRICS
+        accepted = request.headers.get("Accept", "")
+        if scope == "node" and self._service.spans is not None and _OPEN_METRICS in accepted:
+            scope, media_type = "open", f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8"
         told = self._service.metrics(scope)
         page = told if told is None or isinstance(told, bytes) else await told
         if page is None:
             told_by = "the top-level node tells the metrics of the whole network, this one does not"
             return web.Response(status=404, text=f"{told_by}\n")
-        return web.Response(
-            body=page, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+        return web.Response(body=page, headers={"Content-Type": media_type})
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         """``GET /health``, for supervisors."""

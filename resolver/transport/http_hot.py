@@ -21,7 +21,7 @@ read) aiohttp takes the connection over for good.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -31,6 +31,7 @@ from resolver.transport.access import AccessLog
 from resolver.transport.at_hand import Kept
 from resolver.transport.http_identity import CERTIFICATE
 from resolver.transport.http_ready import HttpReady
+from resolver.transport.spans import HEADER
 from resolver.wire.cursor import decode_text
 
 MADE_OF: Final = web.ResponseKey("made_of", Kept)
@@ -68,12 +69,14 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class HotRoute:
     """What a node's hot connections share."""
 
-    def __init__(self, ready: HttpReady, behind: Handler) -> None:
+    def __init__(self, ready: HttpReady, behind: Handler, *, is_traced: bool = False) -> None:
         """
         Args:
             ready: the answers to give.
             behind: the application.
+            is_traced: it records requests that say which trace they belong to.
         """
+        self._others: Final = (*_OTHER_HEADERS, HEADER) if is_traced else _OTHER_HEADERS
         self._ready: Final = ready
         self._behind: Final = behind
         self._looks: Final[set[bytes]] = set()
@@ -118,7 +121,7 @@ class HotRoute:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The handler of the low-level server."""
-        path = _plain_path(request)
+        path = _plain_path(request, self._others)
         if path is None:
             return await self._behind(request)
         response = self._repeated(path, request.transport) or await self._behind(request)
@@ -236,9 +239,11 @@ class HotConnection(asyncio.Protocol):
         self._transport = None
 
 
-def hot(server: web.Server, ready: HttpReady) -> Callable[[], HotConnection]:
+def hot(
+    server: web.Server, ready: HttpReady, *, is_traced: bool = False
+) -> Callable[[], HotConnection]:
     """Put ready answers in front of a server; makes protocols for its connections."""
-    route = HotRoute(ready, server.request_handler)
+    route = HotRoute(ready, server.request_handler, is_traced=is_traced)
     server.request_handler = route.handle
     return lambda: HotConnection(route, server())
 
@@ -263,8 +268,9 @@ class _Repeated(web.StreamResponse):
         """It has been sent."""
 
 
-def _plain_path(request: web.BaseRequest) -> bytes | None:
-    """The path of a request for whose answer nothing else matters; None if something does.
+def _plain_path(request: web.BaseRequest, others: Sequence[str]) -> bytes | None:
+    """The path of a request for whose answer nothing else matters, none of the headers ``others``
+    among them; None if something does.
 
     It is a GET of HTTP/1.1 without a query and without a body, on a connection that stays open,
     of nobody in particular: no header says who asks or what they know already, and no certificate.
@@ -277,7 +283,7 @@ def _plain_path(request: web.BaseRequest) -> bytes | None:
     headers, transport = request.headers, request.transport
     if transport is None or transport.get_extra_info(CERTIFICATE):
         return None
-    if any(name in headers for name in _OTHER_HEADERS):
+    if any(name in headers for name in others):
         return None
     return path.encode()
 

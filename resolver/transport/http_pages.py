@@ -33,8 +33,8 @@ def page_of_node(name: str, health: Mapping[str, object]) -> str:
         f"<table>{facts}</table>"
         '<p class="note">Append an identifier to the address of this page to be sent to its URL, '
         "or read its record as JSON below <code>/api/handles/</code>.</p>"
-        '<p><a href="/api/site">site</a> · <a href="/api/prefixes">prefixes</a> · '
-        '<a href="/metrics">metrics</a></p>'
+        '<p><a href="/api/docs">API</a> · <a href="/api/site">site</a> · '
+        '<a href="/api/prefixes">prefixes</a> · <a href="/metrics">metrics</a></p>'
     )
     return _LAYOUT.format(title=_text(f"Node {name}"), content=content)
 

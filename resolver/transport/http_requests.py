@@ -11,6 +11,7 @@ from resolver.model.errors import WireError
 from resolver.transport.http_faults import NoAnswer, Unanswered
 from resolver.transport.http_responses import BadRequest
 from resolver.transport.http_sessions import Identity
+from resolver.transport.spans import PARENT
 from resolver.wire.answer import Answer, Client
 from resolver.wire.bodies import ResolveRequest
 from resolver.wire.cursor import encode_text
@@ -94,7 +95,8 @@ def client_of(
     """Who asks, as far as the node needs to know."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
     host, port = peer[:2] if peer else ("", 0)
-    return Client("http", host, port, trace=trace, connection=identity)
+    parent = request.get(PARENT)
+    return Client("http", host, port, trace=trace, connection=identity, parent=parent)
 
 
 def switch(parameters: Parameters, name: str, *, default: bool) -> bool:

@@ -36,7 +36,7 @@ def add_session_routes(app: web.Application, service: Service, identities: Ident
     handlers = _Handlers(service, identities)
     app.router.add_route("*", "/api/sessions", handlers.sessions)
     app.router.add_route("*", "/api/sessions/this", handlers.this_session)
-    app.router.add_route("*", "/api/verifications/{user:.*}", handlers.verification)
+    app.router.add_route("*", r"/api/verifications/{user:[\s\S]*}", handlers.verification)
 
 
 class _Handlers:

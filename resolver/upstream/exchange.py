@@ -36,6 +36,7 @@ from resolver.wire.message import (
     encode_message,
 )
 from resolver.wire.resolving import encode_question
+from resolver.wire.traceparent import with_parent
 
 Outcome = Reply | UpstreamError
 
@@ -51,6 +52,7 @@ class Upstream:
         counters: Counters | None = None,
         peers: Mapping[str, PeerKind] = PEERS,
         names: Mapping[str, str] | None = None,
+        secret: bytes = b"",
     ) -> None:
         """
         Args:
@@ -58,10 +60,11 @@ class Upstream:
             allowed: networks whose servers may be asked.
             counters: where exchanges are counted.
             peers: what the names in ``prefer`` mean.
-            names: what servers are called in metrics, by ``host:port``.
+            names: of the servers of this network, by ``host:port``, for metrics.
+            secret: what these know; only they are told which trace a request belongs to.
         """
         counters = counters or Counters()
-        self._servers: Final = Servers(prefer, allowed, counters, peers, names or {})
+        self._servers: Final = Servers(prefer, allowed, counters, peers, names or {}, secret)
 
     def ask(self, ask: Ask, heard: Callable[[Outcome], None]) -> Sent:
         """Ask the site of ``ask``; ``heard`` is told the reply, or why there is none: an
@@ -148,6 +151,8 @@ class Exchange:
         servers, loop = self._servers, self._loop
         self._open = True
         self._octets = _encoded(self._ask)
+        if self._ask.parent is not None and servers.is_ours(self._target):
+            self._octets = with_parent(self._octets, self._ask.parent, servers.secret)
         self._started = time.monotonic()
         slow_after = self._target.health.slow_after_s
         if len(self._target.ways) > 1 and slow_after < self._ask.timeout:

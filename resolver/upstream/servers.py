@@ -81,6 +81,7 @@ class Servers:
     Attributes:
         counters: where exchanges are counted.
         budget: how often a request may go out again.
+        secret: what the servers of this network know.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Servers:
         counters: Counters,
         kinds: Mapping[str, PeerKind],
         names: Mapping[str, str],
+        secret: bytes = b"",
     ) -> None:
         """
         Args:
@@ -97,8 +99,11 @@ class Servers:
             allowed: networks whose servers may be asked.
             counters: where exchanges are counted.
             kinds: what the names in ``prefer`` mean.
-            names: what servers are called in metrics, by ``host:port``; all others share a name.
+            names: of the servers of this network, by ``host:port``, for metrics; all others share
+                a name.
+            secret: what these know.
         """
+        self.secret: Final = secret
         self.counters: Final = counters
         self.budget: Final = Budget()
         self._prefer: Final = tuple(prefer)
@@ -133,6 +138,10 @@ class Servers:
         target = Target(server, ways, self._health(host, ways), forbidden)
         self._targets[id(server)] = target
         return target
+
+    def is_ours(self, target: Target) -> bool:
+        """Whether a server is of this network, and known to have its secret."""
+        return bool(self.secret) and target.health.label != UNNAMED
 
     def trouble(self, target: Target, now: float) -> str:
         """Why a server is not asked now; empty if it is."""

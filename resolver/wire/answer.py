@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resolver.wire.bodies import Body
+from resolver.wire.traceparent import TraceParent
 
 OWN: Final = "own"
 CACHED: Final = "cached"
@@ -19,6 +20,7 @@ class Client:
         transport: the door: ``udp``, ``tcp`` or ``http``.
         trace: whether the client wants to know the path of the answer.
         connection: identifies the TCP connection, for logins bound to it.
+        parent: the span of the request, if its door records it.
     """
 
     transport: str
@@ -26,6 +28,7 @@ class Client:
     port: int
     trace: bool = False
     connection: object | None = None
+    parent: TraceParent | None = None
 
 
 @dataclass(frozen=True, slots=True)

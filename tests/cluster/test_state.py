@@ -2,11 +2,15 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
+from resolver.cluster.launch import stop_network
 from resolver.cluster.state import (
+    NetworkState,
     data_paths,
     hold,
     new_state,
@@ -58,6 +62,19 @@ def test_another_process_is_not_the_supervisor(data: DataPaths, change: dict):
     document = json.loads(data.state.read_text(encoding="utf-8"))
     data.state.write_text(json.dumps({**document, **change}), encoding="utf-8")
     assert read_state(data) is None
+
+
+def test_a_supervisor_whose_end_nobody_took_note_of_does_not_run(data: DataPaths):
+    """In a container the first process may not care for those that lost their parent."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as supervisor:
+        document = json.loads(data.state.read_text(encoding="utf-8"))
+        started_at = psutil.Process(supervisor.pid).create_time()
+        there = {**document, "pid": supervisor.pid, "started_at": started_at}
+        data.state.write_text(json.dumps(there), encoding="utf-8")
+        stop_network(running_network(data))
+        assert read_state(data) is None
+        assert psutil.Process(supervisor.pid).status() == psutil.STATUS_ZOMBIE
+        stop_network(NetworkState("minimal", "minimal", supervisor.pid, started_at))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"nodes": [{"name": "x"}]}'])

@@ -120,6 +120,27 @@ def test_faults_are_switched_with_the_form(page: Browser):
     page.until(IS_GREEN, "optics")
 
 
+def test_a_failed_resolution_is_listed_and_explained(page: Browser, data: Path):
+    identifier = f"{ENTERPRISE}/000077"
+    added = wuhan("fault", "add", ENTERPRISE, "error=3", "--for", "60s", data=data)
+    assert added.returncode == 0, added.stderr
+    assert wuhan("resolve", identifier, data=data).returncode == 3
+    assert wuhan("fault", "clear", ENTERPRISE, data=data).returncode == 0
+    page.click("#tab-recent")
+    row = "#recent-list li.failed"
+    page.until(f"return document.querySelector('{row}')?.textContent.includes('{identifier}')")
+    shown = page.text(row)
+    assert "failed" in shown
+    assert f"{ENTERPRISE} {identifier}" in shown, "the path that it took"
+    page.click("#language")
+    assert page.text("#recent-list li.failed b") == "失败"
+    page.click("#language")
+    page.click("#recent-list li.failed button.link")
+    page.until("return document.querySelector('#explained .outcome') !== null")
+    assert page.run("return document.querySelector('#identifier').value") == identifier
+    assert page.run("return document.querySelector('#front').value") == "recursive"
+
+
 def test_an_identifier_is_registered(page: Browser):
     page.click("#tab-register")
     page.type("#new-handle", "88.901.1/from-the-console")

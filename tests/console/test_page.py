@@ -34,7 +34,7 @@ def test_both_languages_have_the_same_words():
 
 def test_every_word_that_is_used_is_there():
     used = set(re.findall(r'data-(?:word|label)="(\w+)"', text("console.html")))
-    for name in ("console.js", "forms.js", "tree.js"):
+    for name in ("console.js", "forms.js", "recent.js", "tree.js"):
         used |= set(re.findall(r'word\("([\w -]+)"', text(name)))
         used |= set(re.findall(r'button\("(\w+)"', text(name)))
     assert used - words()["en"] == set()

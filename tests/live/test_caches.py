@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import network, node_of, until, wuhan
+from tests.support.command import health_of, network, node_of, until, wuhan
 
 pytestmark = pytest.mark.slow
 
@@ -107,5 +107,5 @@ def test_a_process_that_ends_well_begins_warm(data: Path) -> None:
     for pid in before["pids"]:
         os.kill(pid, signal.SIGTERM)
     until(lambda: not set(before["pids"]) & set(node_of(data, "recursive")["pids"]))
-    until(lambda: node_of(data, "recursive")["health"] == "ok")
+    until(lambda: health_of(data, "recursive") == "ok")
     assert ways(data, HANDLE) == {"hit"}

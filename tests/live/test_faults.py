@@ -13,7 +13,7 @@ import pytest
 from resolver.client import Client, Record, ResolutionError
 from resolver.model.codes import ResponseCode
 from resolver.model.errors import ResolverError
-from tests.support.command import network, node_of, status_of, stopped, until
+from tests.support.command import health_of, network, node_of, status_of, stopped, until
 
 pytestmark = pytest.mark.slow
 
@@ -118,7 +118,8 @@ def test_a_killed_node_is_started_again_and_nobody_else_notices(data: Path, port
         os.kill(before["pid"], signal.SIGKILL)
         until(lambda: psutil.Process(before["pid"]).status() == psutil.STATUS_ZOMBIE)
         assert_only_chips_is_missing(port)
-    until(lambda: node_of(data, "chips")["health"] == "ok")
+    until(lambda: health_of(data, "chips") == "ok")
+    until(lambda: node_of(data, "chips")["state"] == "ready")
 
     after = node_of(data, "chips")
     assert after["pid"] not in (0, before["pid"])
@@ -133,7 +134,7 @@ def test_a_killed_node_is_started_again_and_nobody_else_notices(data: Path, port
 def test_a_node_that_hangs_is_waited_for_no_longer_than_the_deadline(data: Path, port: int):
     with stopped(node_of(data, "chips")["pid"]):
         assert_only_chips_is_missing(port)
-        assert node_of(data, "chips")["health"] != "ok"
+        assert health_of(data, "chips") != "ok"
     found, _ = resolve(port, "88.902.1/000001")
     assert isinstance(found, Record)
 
@@ -144,7 +145,7 @@ def test_a_node_that_keeps_dying_is_started_ever_later(data: Path):
         pid = node_of(data, "chips")["pid"]
         os.kill(pid, signal.SIGKILL)
         until(lambda n=number: node_of(data, "chips")["restarts"] == restarts + n)
-        until(lambda: node_of(data, "chips")["health"] == "ok")
+        until(lambda: health_of(data, "chips") == "ok")
     log = (data / "logs" / "supervisor.log").read_text(encoding="utf-8")
     delays = [line.split("again in ")[1] for line in log.splitlines() if "process chips" in line]
     assert delays == sorted(delays)

@@ -130,7 +130,7 @@ def test_a_process_that_is_started_again_goes_on(data: Path, works: dict[str, An
     pids = node_of(data, WORKS)["pids"]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: not set(pids) & {0, *state_of(data)["pids"]} and state_of(data)["pid"] != 0)
+    until(lambda: not {0, *pids} & set(node_of(data, WORKS)["pids"]))
     until(lambda: set(codes(works, "tcp", "88.901.1/000003")) == {3})
     done("fault", "clear", WORKS, data=data)
     assert set(codes(works, "tcp", "88.901.1/000003")) == {1}
@@ -161,19 +161,8 @@ def test_what_cannot_be_is_refused(data: Path, arguments: list[str], reason: str
 
 def test_a_network_that_is_stopped_lets_go_of_who_hangs(data: Path):
     done("fault", "add", "wuhan", "hang", data=data)
-    wuhan_node = node_of_state(data, "wuhan")
+    wuhan_node = node_of(data, "wuhan")
     assert codes(wuhan_node, "udp", "88.901.1/000001", 1) == [0]
     began = time.monotonic()
     done("down", data=data)
     assert time.monotonic() - began < GRACE_S  # after which it would have been killed
-
-
-def state_of(data: Path) -> dict[str, Any]:
-    return node_of_state(data, WORKS)
-
-
-def node_of_state(data: Path, name: str) -> dict[str, Any]:
-    """A node as the state file has it: no door is asked."""
-    nodes = json.loads((data / "state.json").read_text(encoding="utf-8"))["nodes"]
-    (node,) = (node for node in nodes if node["name"] == name)
-    return dict(node)

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from resolver.cli.running import RunningNetwork
 from resolver.client import Client
 from resolver.model.codes import OpCode, OpFlag, ResponseCode
 from resolver.model.value import HandleValue
@@ -22,7 +23,7 @@ from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message, decode_message, encode_message
 from resolver.wire.values import ValueList
 from tests.live.test_changes import ADMIN, INDEX, SECRET, create
-from tests.support.command import network, node_of, until
+from tests.support.command import health_of, network, node_of, until, wuhan
 from tests.transport.echo import next_message
 
 pytestmark = pytest.mark.slow
@@ -200,6 +201,25 @@ def test_https_goes_on_where_its_sessions_are(data: Path) -> None:
     )
 
 
+async def test_failures_of_both_are_told(data: Path) -> None:
+    assert wuhan("fault", "add", WORKS, "error=3", data=data).returncode == 0
+    port = node_of(data, RECURSIVE)["port"]
+    asked = [f"88.901.1/trouble-{number}" for number in range(TRIES)]
+    for handle in asked:
+        reader, writer = await connected(port)
+        writer.write(message(OpCode.RESOLVE, ResolveRequest(handle)))
+        reply = decode_message(await next_message(reader))
+        assert reply.response_code == ResponseCode.SERVER_BUSY
+        writer.close()
+    assert wuhan("fault", "clear", WORKS, data=data).returncode == 0
+    running = RunningNetwork(str(data))
+    (node,) = running.of_role(RECURSIVE)
+    told = await asyncio.to_thread(running.call, node, "figures.recent", 0)
+    assert [row["handle"] for row in told] == asked[::-1]
+    assert all(WORKS in [hop["node"] for hop in row["path"]] for row in told)
+    assert await asyncio.to_thread(running.call, node, "figures.recent", told[0]["at"]) == []
+
+
 async def test_counts_are_of_both_and_outlive_a_process(data: Path) -> None:
     node = node_of(data, RECURSIVE)
     before = metric(node, "wuhan_requests_total", transport="tcp", op="get_site")
@@ -211,7 +231,7 @@ async def test_counts_are_of_both_and_outlive_a_process(data: Path) -> None:
     second = node["pids"][1]
     os.kill(second, signal.SIGKILL)
     until(lambda: node_of(data, RECURSIVE)["pids"][1] not in (0, second))
-    until(lambda: node_of(data, RECURSIVE)["health"] == "ok")
+    until(lambda: health_of(data, RECURSIVE) == "ok")
     assert asked() >= TRIES
     assert node_of(data, RECURSIVE)["restarts"] == 1
     for _ in range(TRIES):

@@ -15,6 +15,7 @@ from resolver.registry.applications import Application, applied
 from resolver.server.clock import SystemClock
 from resolver.server.control import NodeControl
 from resolver.server.family import Child, Family, Report, report_from, routes_from
+from resolver.server.progress import Progress
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
 from resolver.server.service import NodeService
@@ -32,6 +33,10 @@ from tests.support.nodes import node_state
 
 SECRET, NOW = b"s" * 32, 1_700_000_000
 TODAY = day_of(NOW)
+
+
+def totals(family: Family) -> dict[str, Figures]:
+    return Progress(family, SystemClock()).by_prefix()
 
 
 def family(name: str = "wuhan", expected: tuple[str, ...] = ("optics",)) -> Family:
@@ -71,10 +76,10 @@ def test_figures_add_up_over_the_tree():
     optics.state.store.tally(TODAY, {"88.901": Figures(1, 1)})
     wuhan.heard("optics", report_from(optics.report(told, NOW)), 0, NOW)
     expected = {"88.901": Figures(6, 5, 1, 0), "88.901.1": Figures(7, 6, 2, 1)}
-    assert wuhan.totals() == expected
+    assert totals(wuhan) == expected
     wuhan.save()
     again = Family(wuhan.state, (), 5.0)
-    assert again.totals() == expected, "it is in the store"
+    assert totals(again) == expected, "it is in the store"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +145,29 @@ async def test_heartbeats_prefixes_and_figures_reach_the_parent(running: AsyncEx
     await until(lambda: bool(wuhan.known_below()))
     (row,) = wuhan.known_below()
     assert (row["prefix"], row["node"], row["title"]) == ("88.901.1", "optics", "a factory")
-    assert wuhan.totals()["88.901"] == Figures(3, 2)
+    assert totals(wuhan)["88.901"] == Figures(3, 2)
+
+
+async def test_a_parent_that_takes_calls_and_answers_none_is_known_to_know_nothing(
+    running: AsyncExitStack,
+):
+    optics = family("optics")
+    deaf = running.enter_context(socket.create_server(("127.0.0.1", 0)))
+    spec = expand(load_network("minimal")).node("wuhan")
+    telling = reporter(optics, replace(spec, port=deaf.getsockname()[1]))
+    running.push_async_callback(telling.close)
+    optics.changed.set()
+    # Since the start nothing was told; once the parent has had its time, since the change.
+    before = 0.0
+
+    def begins_anew() -> bool:
+        nonlocal before
+        lag = telling.sync_lag_s()
+        assert lag is not None
+        is_new, before = lag < before, lag
+        return is_new
+
+    await asyncio.to_thread(command.until, begins_anew, 5.0)
 
 
 async def test_a_new_prefix_reaches_the_parent_at_once(running: AsyncExitStack):

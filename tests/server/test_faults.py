@@ -99,6 +99,8 @@ async def test_a_delay_ends_with_its_fault(network: LiveNetwork, transport: str)
         began = time.monotonic()
         await client.resolve(MOTOR)
         assert time.monotonic() - began >= 0.08
+        counted = network.states["works"].counters.durations[(transport, "local")].total
+        assert counted >= 0.08  # so that it is seen in the metrics
         faults.clear(None)
         faults.add(fault_from(["delay=60s"]))
         asked = asyncio.ensure_future(client.resolve(MOTOR))

@@ -130,21 +130,21 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return record
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(documents() | odd)
 def test_any_json_is_read_alike(document: Any) -> None:
     line = encoded(document)
     assert quick(line) == general(line)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(handles, value_lists)
 def test_records_of_stores_are_read_alike(handle: str, record: list[Any]) -> None:
     line = format_line(handle, ValueList.of(record))
     assert quick(line) == general(line)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(documents(), st.data())
 def test_damaged_lines_are_read_alike(document: Any, drawn: st.DataObject) -> None:
     line = bytearray(encoded(document))

@@ -66,6 +66,7 @@ class Echo:
 
     name = "echo"
     is_stopped = False
+    spans = None
     control: Control | None = None
 
     def __init__(self) -> None:

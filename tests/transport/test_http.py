@@ -131,6 +131,15 @@ async def test_what_is_refused(browser: Browser, path: str, status: int, code: i
     assert (answer.status, answer.json["responseCode"]) == (status, code)
 
 
+async def test_an_identifier_may_have_a_line_break(browser: Browser):
+    answer = await browser.get("/api/handles/88.901.1/a%0Ab")
+    assert (answer.status, answer.json["responseCode"]) == (404, 100)
+    assert answer.json["handle"] == "88.901.1/a\nb"
+    page = await browser.get("/88.901.1/a%0Ab")
+    assert page.status == 404
+    assert "handle not found" in page.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -1,6 +1,7 @@
 """The description of the HTTP API is sound, complete, and what a node really does."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -9,9 +10,14 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from resolver.__about__ import __version__
+from resolver.console.pages import Console
+from resolver.console.watch import Watch
 from resolver.model.site import AdminRecord, AdminRight
 from resolver.model.value import HandleValue
+from resolver.topology.expand import expand
+from resolver.topology.load import load_network
 from resolver.transport.http import make_app
+from resolver.transport.http_docs import page_of_api
 from resolver.transport.openapi import description
 from resolver.wire.typed import encode_admin
 from resolver.wire.values import ValueList
@@ -21,6 +27,7 @@ from tests.transport.raw_http import MOTOR, RawHttp, Response, TwoDoors, get
 
 DOCUMENT: dict[str, Any] = json.loads(description())
 PATHS: dict[str, dict[str, Any]] = DOCUMENT["paths"]
+OF_THE_CONSOLE = {path for path in PATHS if path.startswith("/console")}
 METHODS = ("get", "head", "post", "put", "delete", "patch")
 
 ELSEWHERE = {"/api", "/api/{rest}"}
@@ -118,13 +125,43 @@ def test_examples_fit():
 # Complete
 
 
+def console() -> Console:
+    topology = expand(load_network("minimal", environ={}))
+    return Console(Watch(topology, b"secret", "wuhan"), "token")
+
+
 async def test_every_route_is_there():
-    app = make_app(Echo(), passwords=False)
-    routes = {resource.canonical for resource in app.router.resources()}
-    assert routes - ELSEWHERE - {TUNNEL} == set(PATHS)
+    plain = make_app(Echo(), passwords=False)
+    whole = make_app(Echo(), passwords=False, extend=console().extend)
+    for app, expected in ((plain, set(PATHS) - OF_THE_CONSOLE), (whole, set(PATHS))):
+        routes = {resource.canonical for resource in app.router.resources()}
+        assert routes - ELSEWHERE - {TUNNEL} == expected
 
 
-@pytest.mark.parametrize("path", PATHS)
+async def test_methods_of_the_console():
+    app = make_app(Echo(), passwords=False, extend=console().extend)
+    methods: dict[str, set[str]] = {path: set() for path in OF_THE_CONSOLE}
+    for route in app.router.routes():
+        assert route.resource is not None
+        if route.resource.canonical in methods:
+            methods[route.resource.canonical].add(route.method.lower())
+    assert methods == {path: set(PATHS[path]) - {"parameters"} for path in OF_THE_CONSOLE}
+
+
+def test_every_operation_is_on_the_page():
+    page = page_of_api()
+    for path, whole in PATHS.items():
+        for method in set(whole) - {"parameters"}:
+            assert f'<details id="{whole[method]["operationId"]}">' in page, (path, method)
+    for name in DOCUMENT["components"]["schemas"]:
+        assert f'<details id="schema-{name}">' in page
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    wanted = set(re.findall(r'href="#([^"]+)"', page))
+    assert wanted - set(re.findall(r' id="([^"]+)"', page)) == set()
+
+
+@pytest.mark.parametrize("path", sorted(set(PATHS) - OF_THE_CONSOLE))
 @pytest.mark.parametrize("method", METHODS)
 async def test_methods(doors: TwoDoors, path: str, method: str):
     where = path.format(handle="88.901.1/motor", prefix="88.901.7", user=f"300:{USER}")
@@ -200,6 +237,7 @@ ANSWERED = [
         request("GET", VERIFY + "?nonce=AA==&cnonce=AA==&alg=SHA256&signature=AA=="),
         200,
     ),
+    ("/api/docs", request("GET", "/api/docs"), 200),
     ("/health", request("GET", "/health"), 200),
     ("/metrics", request("GET", "/metrics"), 200),
     ("/", request("GET", "/"), 200),

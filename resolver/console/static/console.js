@@ -1,14 +1,15 @@
 // The page as a whole: what comes in live, the figures of the tiers, tabs, keys, language, theme.
 
-import { nameFaults, setUpExplain, setUpFaults, setUpRegister, showFaults, showNode } from "/console/forms.js";
+import { explain, nameFaults, setUpExplain, setUpFaults, setUpRegister, showFaults, showNode } from "/console/forms.js";
 import { byId, isSick, make, recall, remember, STATES, svg } from "/console/parts.js";
+import { showRecent } from "/console/recent.js";
 import { Tree } from "/console/tree.js";
 import { duration, milliseconds, number, percent, rate, setLanguage, word } from "/console/words.js";
 
 const TIERS = ["recursive", "top-level", "secondary", "enterprise"];
 const HISTORY = 90;
 
-const now = { topology: null, tick: null, kept: null, picked: null, history: {}, events: null };
+const now = { topology: null, tick: null, kept: null, recent: [], picked: null, history: {}, events: null };
 let language = recall("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 
 const tree = new Tree(byId("tree"), (name) => {
@@ -26,6 +27,7 @@ function listen() {
   events.addEventListener("topology", (event) => takeTopology(JSON.parse(event.data)));
   events.addEventListener("tick", (event) => takeTick(JSON.parse(event.data)));
   events.addEventListener("kept", (event) => { now.kept = JSON.parse(event.data); showKept(); });
+  events.addEventListener("recent", (event) => { now.recent = JSON.parse(event.data); tellRecent(); });
   events.onopen = () => liveness("live");
   events.onerror = () => liveness("lost");
 }
@@ -122,17 +124,25 @@ function showCard(role, figures) {
 
 function showKept() {
   if (!now.kept || !now.topology) return;
-  const { requests, successes, ranking } = now.kept;
+  const { requests, successes, ranking, remaining_s: left } = now.kept;
   const { target } = now.topology;
   const card = byId("target");
-  const perSecond = now.tick?.tiers.recursive?.[0] ?? 0;
-  card.querySelector("b").textContent = number(successes);
+  card.querySelector("b").textContent = number(requests);
   card.querySelector("span").textContent = word("of", { n: number(target) });
-  card.querySelector(".facts").textContent = perSecond >= 0.05
-    ? word("left", { time: duration(Math.max(0, target - successes) / perSecond) }) : word("noRate");
-  card.querySelector("progress").value = Math.min(1, successes / target);
+  card.querySelector(".facts").textContent =
+    left == null ? word("noRate") : word("left", { time: duration(left) });
+  card.querySelector("progress").value = Math.min(1, requests / target);
   card.title = `${number(requests)} → ${number(successes)}`;
   showRanking(ranking);
+}
+
+function tellRecent() {
+  if (byId("recent").hidden) return;
+  showRecent(now.recent, (row) => {
+    openTab("explain");
+    byId("front").value = row.node;
+    explain(tree, row.handle, row.node);
+  });
 }
 
 function showRanking(ranking) {
@@ -166,6 +176,7 @@ function openTab(name) {
   }
   if (name === "node") showNode(now.picked, now.tick, tree, openTab);
   if (name === "faults") showFaults(now.tick);
+  if (name === "recent") tellRecent();
 }
 
 byId("tabs").addEventListener("click", (event) => {
@@ -209,6 +220,7 @@ function speak(name) {
   if (now.topology) tree.draw(now.topology, byId("tree").clientWidth);
   showTick();
   showKept();
+  tellRecent();
   showNode(now.picked, now.tick, tree, openTab);
   showFaults(now.tick);
 }

@@ -18,7 +18,7 @@ export const WORDS = {
     allAnswer: "all {n} nodes answer", someSick: "{sick} of {n} nodes in trouble", someFaulty: "{n} nodes answer, {faulty} with faults",
     recursive: "Recursive", "top-level": "Top-level", secondary: "Secondary", enterprise: "Enterprise", root: "Root",
     perSecond: "answers/s", p99: "p99", hits: "cache hits", errors: "errors/s", target: "Towards 2 billion",
-    left: "at this rate {time} left", noRate: "nobody asks right now", of: "of {n}", leaf: "records", route: "routes",
+    left: "at this rate {time} left", noRate: "nothing was asked today", of: "of {n}", leaf: "records", route: "routes",
     up: "answers", faulty: "faults in force", stopped: "stopped", silent: "silent", down: "down", unknown: "not asked yet",
     widthNote: "width of a line: answers per second below it", role: "tier", prefix: "prefix", doors: "UDP, TCP", http: "HTTP",
     process: "process", records: "records", title: "title", parent: "parent", state: "state", rate: "answers/s",
@@ -31,7 +31,9 @@ export const WORDS = {
     success: "found", identifiers: "records", registered: "{handle} is registered at {node}", hops: "{n} hops",
     kindDelay: "slow (delay)", kindError: "answers an error", kindDrop: "loses requests", kindGarbage: "answers garbage",
     kindHang: "hangs", kindStop: "plays dead (stop)", kindDisk: "slow disk", affected: "{met} of {asked} requests",
-    noHops: "Answered without asking anybody.", type: "type", value: "value", forGood: "until it is ended", scheme: "read as {scheme}: {handle}",
+    noHops: "Answered without asking anybody.", type: "type", value: "value",
+    recent: "Trouble", recentHint: "The latest resolutions that failed or took long, with the path they took. Pick one to see it done again.",
+    noRecent: "None so far.", tookLong: "slow", code: "code {code}", traceId: "trace {id}", forGood: "until it is ended", scheme: "read as {scheme}: {handle}",
   },
   zh: {
     other: "English", theme: "主题", connecting: "连接中…", live: "实时", lost: "连接中断，正在重试…",
@@ -49,7 +51,7 @@ export const WORDS = {
     allAnswer: "{n} 个节点全部应答", someSick: "{n} 个节点中 {sick} 个异常", someFaulty: "{n} 个节点应答，{faulty} 个有注入故障",
     recursive: "递归节点", "top-level": "国家顶级节点", secondary: "二级节点", enterprise: "企业节点", root: "根节点",
     perSecond: "应答/秒", p99: "p99", hits: "缓存命中", errors: "错误/秒", target: "二十亿解析目标",
-    left: "按当前速率还需 {time}", noRate: "当前没有请求", of: "共 {n}", leaf: "记录", route: "路由",
+    left: "按当前速率还需 {time}", noRate: "今天还没有请求", of: "共 {n}", leaf: "记录", route: "路由",
     up: "正常", faulty: "故障演练中", stopped: "已停止", silent: "无应答", down: "不可达", unknown: "尚未询问",
     widthNote: "线宽：其下每秒应答数", role: "层级", prefix: "前缀", doors: "UDP、TCP", http: "HTTP",
     process: "进程", records: "记录数", title: "名称", parent: "上级", state: "状态", rate: "应答/秒",
@@ -62,7 +64,9 @@ export const WORDS = {
     success: "成功率", identifiers: "记录数", registered: "{handle} 已注册到 {node}", hops: "{n} 跳",
     kindDelay: "变慢（延迟）", kindError: "返回错误", kindDrop: "丢弃请求", kindGarbage: "返回乱码",
     kindHang: "挂起", kindStop: "停止（装死）", kindDisk: "磁盘变慢", affected: "{asked} 个请求中 {met} 个受影响",
-    noHops: "无需询问其他节点。", type: "类型", value: "值", forGood: "直到手动结束", scheme: "识别为 {scheme}：{handle}",
+    noHops: "无需询问其他节点。", type: "类型", value: "值",
+    recent: "慢与失败", recentHint: "最近失败或耗时较长的解析及其路径；点击标识可重新追踪。",
+    noRecent: "暂无。", tookLong: "耗时长", code: "代码 {code}", traceId: "追踪号 {id}", forGood: "直到手动结束", scheme: "识别为 {scheme}：{handle}",
   },
 };
 
@@ -101,6 +105,10 @@ export function milliseconds(value) {
   if (value == null) return "–";
   if (value < 1) return `${number(value * 1000)} µs`;
   return value < 1000 ? `${number(value, value < 10 ? 2 : 0)} ms` : `${number(value / 1000, 1)} s`;
+}
+
+export function clock(unix) {
+  return new Date(unix * 1000).toLocaleTimeString(language === "zh" ? "zh-CN" : "en-GB");
 }
 
 export function duration(seconds) {

@@ -1,40 +1,14 @@
-"""What a tree of nodes has counted towards its target, and how quickly."""
+"""How quickly a tree of nodes counts, and what counts where."""
 
 from resolver.cache.prefixes import OTHERS
 from resolver.server.family import Family, report_from
-from resolver.server.target import ELSEWHERE, WINDOW_S, Pace, summed
+from resolver.server.pace import WINDOW_S, Pace
 from resolver.storage import Figures, day_of
 from tests.support.memory_network import site
 from tests.support.nodes import node_state
 
 NOW = 1_700_000_000
 TODAY = day_of(NOW)
-
-
-def test_figures_by_day_and_by_the_prefixes_below_the_top():
-    rows = [
-        ("optics", TODAY - 1, "88.901", 5, 4, 1, 0),
-        ("88.901.1", TODAY - 1, "88.901.1", 7, 6, 0, 0),
-        ("88.901.1", TODAY, "88.901.1", 10, 10, 0, 0),
-        ("recursive", TODAY, "88.9012.4", 3, 2, 0, 0),
-        ("recursive", TODAY, "88", 1, 1, 0, 0),
-        ("recursive", TODAY, "*", 1, 0, 0, 0),
-    ]
-    found = summed(iter(rows), ("88",), TODAY, 1.5)
-    assert (found["requests"], found["successes"], found["today"]) == (27, 23, TODAY)
-    assert found["days"] == [[TODAY - 1, 12, 10], [TODAY, 15, 13]]
-    assert found["below"] == [
-        [ELSEWHERE, 2, 1, 2],
-        ["88.901", 22, 20, 10],
-        ["88.9012", 3, 2, 3],
-    ]
-    assert found["rate"] == 1.5
-    assert summed([], ("88",), TODAY, 0.0)["requests"] == 0
-
-
-def test_below_a_root_the_first_label_tells():
-    found = summed([("x", TODAY, "88.901.1", 1, 1, 0, 0)], ("",), TODAY, 0.0)
-    assert found["below"] == [["88", 1, 1, 1]]
 
 
 def test_the_pace_is_what_came_lately():

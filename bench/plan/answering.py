@@ -1,0 +1,218 @@
+"""What one worker of a recursive node does with a demand: hits, costs by role, latency.
+
+A worker has a cache of its own, its share of the node's budget. A question is answered from its
+cache, or after asking the enterprise (its route is known), the secondary node and the enterprise,
+or the top-level node, the secondary node and the enterprise: 1, 2 or 3 nodes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Final
+
+from bench.plan import caching
+from bench.plan.calibration import ROLES, Calibration, Latencies
+from bench.plan.demand import UNKNOWN_ENTERPRISES, Demand
+from bench.plan.popularity import uniform_groups
+from bench.plan.queueing import BATCH, Kind, Latency, Spread, simulate
+
+HALF_LOAD: Final = 0.5
+"""Utilisation at which latency under load is calibrated."""
+
+MALFORMED_LOOKS: Final = 0.25
+"""Share of malformed messages (``bench.answers``) that name something which then is looked for."""
+
+_FIT_QUESTIONS: Final = 12_000
+_FIT_STEPS: Final = 10
+_SHARES: Final = (0.0, 0.5, 0.9, 0.99, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """The caches of one worker.
+
+    Attributes:
+        leaves, routes, negatives: entries that have room.
+        ttl, negative_ttl: seconds.
+    """
+
+    leaves: float
+    routes: float
+    negatives: float
+    ttl: float = 3600.0
+    negative_ttl: float = 60.0
+    policy: str = "sieve"
+    prefetch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What becomes of the questions of a worker; shares are of all questions.
+
+    Attributes:
+        rate: questions a second.
+        hits: leaf → share of looks for a leaf that the cache answers (a known "not found" answers
+            one too), route → share of looks for an enterprise's route.
+        parts: kind of answer (a calibrated path) → share.
+        cpu_us: role → CPU for a question, on average.
+        entries: leaves in the cache.
+    """
+
+    rate: float
+    hits: Mapping[str, float]
+    parts: Mapping[str, float]
+    cpu_us: Mapping[str, float]
+    entries: float
+
+
+def answers(demand: Demand, rate: float, caches: Caches, calibration: Calibration) -> Answers:
+    """What a worker does that gets ``rate`` questions a second of a demand."""
+    leaves, once = demand.leaves(rate, caches.leaves, caches.ttl)
+    leaf = caching.ask(
+        leaves, caching.Cache(caches.leaves, caches.policy, caches.ttl, caches.prefetch), once
+    )
+    absent, flood = demand.absent(rate)
+    negative = caching.ask(
+        absent, caching.Cache(caches.negatives, caches.policy, caches.negative_ttl), flood
+    )
+    part = 1 / demand.rate
+    of_leaves = part * sum(map(demand.rate_of, ("zipf", "uniform", "prefixes", "once")))
+    of_absent = part * sum(map(demand.rate_of, ("missing", "flood")))
+    malformed = part * demand.rate_of("malformed")
+
+    # Whom the misses must be asked of: those of an enterprise that is not there, nobody.
+    asked = of_leaves * leaf.fetches
+    unknown = UNKNOWN_ENTERPRISES * of_absent * negative.fetches
+    absent_asked = of_absent * negative.fetches - unknown
+    skewed = min(asked, part * demand.rate_of("once"))
+    routes = demand.routes(rate * (asked - skewed + absent_asked), rate * skewed)
+    enterprise = caching.ask(
+        routes,
+        caching.Cache(max(1.0, caches.routes - demand.secondaries), caches.policy, caches.ttl),
+    )
+    far = (asked + absent_asked) * enterprise.fetches if routes else 0.0
+    secondary = caching.ask(
+        uniform_groups(demand.secondaries, rate * far) if far else (),
+        caching.Cache(demand.secondaries + 1, caches.policy, caches.ttl),
+    )
+    farthest = far * secondary.fetches if far else 0.0
+
+    parts = {path: of_leaves * leaf.hits * share for path, share in demand.paths.items()}
+    parts |= {
+        "not-found": of_absent * negative.hits + unknown,
+        "malformed": malformed,
+        "cold-3": farthest,
+        "cold-2": far - farthest,
+        "cold-1": max(0.0, asked - far),
+        "missing-1": absent_asked - max(0.0, far - asked),
+    }
+    cpu_us = dict.fromkeys(ROLES, 0.0)
+    for path, share in parts.items():
+        cpu_us["recursive"] += share * calibration.us(path)
+    cpu_us["enterprise"] = asked * calibration.us("cold-1", "enterprise")
+    cpu_us["enterprise"] += absent_asked * calibration.us("missing-1", "enterprise")
+    cpu_us["secondary"] = far * calibration.us("cold-3", "secondary")
+    cpu_us["top-level"] = farthest * calibration.us("cold-3", "top-level")
+    looked = of_leaves + of_absent + malformed * MALFORMED_LOOKS
+    hit = of_leaves * leaf.hits + of_absent * negative.hits + malformed * MALFORMED_LOOKS
+    return Answers(
+        rate,
+        {
+            "leaf": hit / looked if looked else 1.0,
+            "route": 1 - enterprise.fetches if routes else 1.0,
+        },
+        {path: share for path, share in parts.items() if share > 0},
+        cpu_us,
+        leaf.entries,
+    )
+
+
+def latency(found: Answers, calibration: Calibration, others_busy: float) -> Latency:
+    """How long the questions take at a worker.
+
+    Args:
+        others_busy: utilisation of the nodes that are asked; what they take is stretched by it, as
+            where processes share a core.
+    """
+    worker = worker_of(calibration)
+    return simulate(
+        found.rate,
+        kinds(found, calibration, worker, others_busy),
+        turn=worker.turn,
+        wake=worker.wake,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker's queue is like, in seconds.
+
+    Attributes:
+        turn, wake: see ``queueing.simulate``.
+        around: what a hit takes besides: the network, the client, and what disturbs them.
+    """
+
+    turn: float
+    wake: float
+    around: Spread
+
+
+@lru_cache(maxsize=64)
+def _fitted(udp_us: float, hit: Latencies, half: Latencies) -> Worker:
+    """The turn with which a worker spends, at half of what it can do, what was measured there."""
+    full, rate = udp_us / 1e6, HALF_LOAD / udp_us * 1e6
+
+    def played(turn: float) -> Latency:
+        service = [Kind(1.0, full - turn / BATCH)]
+        wake = max(0.0, hit.cpu_us / 1e6 - full - turn)
+        return simulate(rate, service, turn=turn, wake=wake, questions=_FIT_QUESTIONS)
+
+    least, most = 0.0, min(max(0.0, hit.cpu_us / 1e6 - full), full * BATCH * 0.9)
+    for _ in range(_FIT_STEPS):
+        turn = (least + most) / 2
+        least, most = (turn, most) if played(turn).cpu < half.cpu_us / 1e6 else (least, turn)
+    found = played(least)
+    model = (found.p50, found.p50, found.p90, found.p99, found.p999)
+    rest = [max(0.0, us / 1e6 - ours) for us, ours in zip(_tail(half), model, strict=True)]
+    wake = max(0.0, hit.cpu_us / 1e6 - full - least)
+    return Worker(least, wake, Spread(_SHARES, tuple(accumulate(rest, max))))
+
+
+def worker_of(calibration: Calibration) -> Worker:
+    """What the calibration says of a worker."""
+    measured = calibration.latency
+    return _fitted(calibration.us("udp-many"), measured["hit"], measured["half"])
+
+
+def kinds(
+    found: Answers, calibration: Calibration, worker: Worker, others_busy: float
+) -> list[Kind]:
+    """The questions of a worker by kind, for the queue."""
+    miss = calibration.latency["miss"]
+    cold = calibration.us("cold-1") / 1e6
+    around = worker.around.values[0]
+    # Alone, a miss is two visits of a worker that has to be woken, and what it is away.
+    visits = cold + 2 * (worker.turn * (1 - 1 / BATCH) + worker.wake)
+    away = max(calibration.us("cold-1", "enterprise") / 1e6, miss.p50_us / 1e6 - visits - around)
+    late = [max(0.0, us - miss.p50_us) / 1e6 for us in _tail(miss)]
+    far = Spread(
+        _SHARES,
+        tuple(
+            max(hit, around + more) for hit, more in zip(worker.around.values, late, strict=True)
+        ),
+    )
+    stretched = away / max(0.02, 1 - others_busy)
+    made = []
+    for path, share in found.parts.items():
+        family, _, number = path.partition("-")
+        asks = int(number) if family in ("cold", "missing") else 0
+        service = calibration.us(path) / 1e6 - (1 + asks) * worker.turn / BATCH
+        made.append(Kind(share, max(0.0, service), asks, stretched, far if asks else worker.around))
+    return made
+
+
+def _tail(measured: Latencies) -> tuple[float, ...]:
+    return (
+        measured.p50_us, measured.p50_us, measured.p90_us, measured.p99_us, measured.p999_us,
+    )  # fmt: skip
