@@ -14,19 +14,8 @@ import yaml
 
 from tests.support import monitoring
 from tests.support.command import until, wuhan
-from tests.support.containers import (
-    HOUSE,
-    Container,
-    Engine,
-    Image,
-    Mount,
-    Spec,
-    compose,
-    engine,
-    image_of,
-    passes,
-    why_not,
-)
+from tests.support.containers import Container, Engine, Spec, engine, passes, why_not
+from tests.support.images import HOUSE, Image, Mount, compose, image_of
 
 WHY_NOT = why_not()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]

@@ -17,7 +17,7 @@ from resolver.model.errors import ConfigError
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from tests.support.command import wuhan
-from tests.support.containers import HOUSE, image_of
+from tests.support.images import HOUSE, image_of
 
 FOLDER = HOUSE / "docker" / "kubernetes"
 FILES = sorted(file.name for file in FOLDER.glob("*.yaml"))
