@@ -195,13 +195,7 @@ def kinds(
     # Alone, a miss is two visits of a worker that has to be woken, and what it is away.
     visits = cold + 2 * (worker.turn * (1 - 1 / BATCH) + worker.wake)
     away = max(calibration.us("cold-1", "enterprise") / 1e6, miss.p50_us / 1e6 - visits - around)
-    late = [max(0.0, us - miss.p50_us) / 1e6 for us in _tail(miss)]
-    far = Spread(
-        _SHARES,
-        tuple(
-            max(hit, around + more) for hit, more in zip(worker.around.values, late, strict=True)
-        ),
-    )
+    far = _far(calibration, worker, away, around)
     stretched = away / max(0.02, 1 - others_busy)
     made = []
     for path, share in found.parts.items():
@@ -210,6 +204,26 @@ def kinds(
         service = calibration.us(path) / 1e6 - (1 + asks) * worker.turn / BATCH
         made.append(Kind(share, max(0.0, service), asks, stretched, far if asks else worker.around))
     return made
+
+
+def _far(calibration: Calibration, worker: Worker, away: float, around: float) -> Spread:
+    """What a miss takes besides, at half the load: what was measured there, less what the queue
+    says of it."""
+    cold = calibration.us("cold-1") / 1e6
+    busy = HALF_LOAD * calibration.us("cold-1", "enterprise") / calibration.us("cold-1")
+    service = max(0.0, cold - 2 * worker.turn / BATCH)
+    found = _alone(cold, service, away / max(0.02, 1 - busy), worker.turn, worker.wake)
+    model = (found.p50, found.p50, found.p90, found.p99, found.p999)
+    half = _tail(calibration.latency["half-miss"])
+    rest = [max(around, us / 1e6 - ours) for us, ours in zip(half, model, strict=True)]
+    return Spread(_SHARES, tuple(accumulate(rest, max)))
+
+
+@lru_cache(maxsize=64)
+def _alone(cold: float, service: float, away: float, turn: float, wake: float) -> Latency:
+    """Misses only, at half of what a worker can do."""
+    kinds = [Kind(1.0, service, 1, away)]
+    return simulate(HALF_LOAD / cold, kinds, turn=turn, wake=wake, questions=_FIT_QUESTIONS)
 
 
 def _tail(measured: Latencies) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from bench.machine import client_core, cpu_seconds
 from bench.native import Figures, Load, NativeError, Request, Requests, run_load, write_requests
 from bench.network import BenchNetwork, Record
 from bench.plan.calibration import Cost, Latencies, Role
+from bench.plan.pace import pace
 from bench.target import REQUEST_HEAD
 from resolver.cluster.launch import launch
 from resolver.cluster.state import NetworkState, NodeState, data_paths
@@ -79,11 +80,13 @@ def records_above(prefix: str, count: int) -> Iterator[Record]:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One load: CPU of each role in microseconds for an answer of any code, and what came of it."""
+    """One load: CPU of each role in microseconds for an answer of any code, what came of it, and
+    the machine's pace around it (``bench.plan.pace``)."""
 
     cpu_us: Mapping[Role, float]
     figures: Figures
     answers: int
+    pace_us: float
 
 
 def request_of(question: Question) -> Request:
@@ -106,6 +109,7 @@ class Network:
             role: tuple({pid for node in state.nodes if node.role == role for pid in node.pids})
             for role in ROLES
         }
+        self.paces: Final[list[float]] = []
 
     def pids(self, role: Role) -> tuple[int, ...]:
         """The processes of a role."""
@@ -120,38 +124,45 @@ class Network:
         Raises:
             NativeError: one is not.
         """
-        before = self._spent()
+        pace_before, before = pace(), self._spent()
         figures = run_load("udp", (node.address, node.port), requests, load)
         after = self._spent()
         if strict and figures.trouble():
             raise NativeError(f"{figures.trouble()} while {node.name} was asked")
         answers = max(1, sum(figures.codes.values()))
         cost = {role: (after[role] - before[role]) / answers * 1e6 for role in ROLES}
-        return Round(cost, figures, answers)
+        pace_us = (pace_before + pace()) / 2
+        self.paces.append(pace_us)
+        return Round(cost, figures, answers, pace_us)
 
     def _spent(self) -> dict[Role, float]:
         return {role: cpu_seconds(pids) for role, pids in self._pids.items()}
 
 
 def cost_of(rounds: Sequence[Round], roles: Sequence[Role] = ROLES) -> Cost:
-    """The medians of some rounds, for the roles that took part."""
-    totals = [sum(one.cpu_us[role] for role in roles) for one in rounds]
+    """The medians of some rounds, for the roles that took part, at a pace of 1 µs."""
+    totals = [sum(one.cpu_us[role] for role in roles) / one.pace_us for one in rounds]
     return Cost(
-        cpu_us={role: statistics.median(one.cpu_us[role] for one in rounds) for role in roles},
+        cpu_us={
+            role: statistics.median(one.cpu_us[role] / one.pace_us for one in rounds)
+            for role in roles
+        },
         least_us=min(totals),
         most_us=max(totals),
-        client_us=statistics.median(one.figures.client_cpu / one.answers * 1e6 for one in rounds),
+        client_us=statistics.median(
+            one.figures.client_cpu / one.answers * 1e6 / one.pace_us for one in rounds
+        ),
     )
 
 
 def latencies_of(rounds: Sequence[Round]) -> Latencies:
-    """The medians of some rounds of one request at a time."""
+    """The medians of some rounds; CPU at a pace of 1 µs."""
 
     def median(name: str) -> float:
         return statistics.median(one.figures.latency_us[name] for one in rounds)
 
     return Latencies(
-        cpu_us=statistics.median(one.cpu_us["recursive"] for one in rounds),
+        cpu_us=statistics.median(one.cpu_us["recursive"] / one.pace_us for one in rounds),
         p50_us=median("p50"),
         p90_us=median("p90"),
         p99_us=median("p99"),

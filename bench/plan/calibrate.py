@@ -5,6 +5,7 @@ end, one that remembers nothing, and the measurements of ``bench.paths`` for the
 The records are the sample records of the enterprises, which the workloads ask for too.
 """
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -99,8 +100,11 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
     """
     costs: dict[str, Cost] = {}
     with beside_the_clients():
-        latency, memory = _warm(folder, effort, costs, tell)
-        _cold(folder, effort, costs, tell)
+        latency, memory, paces = _warm(folder, effort, costs, tell)
+        paces += _cold(folder, effort, costs, tell)
+    pace_us = statistics.median(paces)
+    costs = {path: cost.times(pace_us) for path, cost in costs.items()}
+    latency = {name: found.times(pace_us) for name, found in latency.items()}
     # In the first round over HTTP the application makes all answers; it is not the median.
     rounds = max(3, effort.rounds)
     for name, (measure, role) in _PATHS.items():
@@ -120,6 +124,7 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
         rounds=effort.rounds,
         seconds=effort.seconds,
         quick=quick,
+        pace_us=pace_us,
         costs=costs,
         latency=latency,
         memory=memory,
@@ -147,7 +152,12 @@ class _Meter:
             self.network.ask(
                 self.node,
                 requests,
-                closed(count=count, skip=start + number * count, window=window),
+                closed(
+                    count=count,
+                    skip=start + number * count,
+                    window=window,
+                    flows=min(window, MANY),
+                ),
             )
             for number in range(self._effort.rounds)
         ]
@@ -155,10 +165,10 @@ class _Meter:
 
 def _warm(
     folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told
-) -> tuple[dict[str, Latencies], Memory]:
+) -> tuple[dict[str, Latencies], Memory, list[float]]:
     """What a node does that remembers, and what remembering takes."""
     tell("start")
-    wanted = effort.records + effort.rounds * effort.alone
+    wanted = 2 * effort.records + effort.rounds * effort.alone
     with _sampled(folder / "warm", effort, wanted) as (running, products):
         meter = _Meter(running, effort)
         process = _processes(meter.network)
@@ -170,21 +180,31 @@ def _warm(
         costs["cold-1"] = cost_of(meter.anew(requests, effort.share), ("recursive", "enterprise"))
         grown = resident(meter.network.pids("recursive")) - before
         tell("a miss alone")
-        alone = meter.anew(requests, effort.alone, effort.records, window=1)
+        alone = meter.anew(requests, effort.alone, 2 * effort.records, window=1)
+        tell("misses at half the load")
+        rate = HALF_LOAD * 1e6 / (costs["cold-1"].cpu_us["recursive"] * meter.network.paces[-1])
+        seconds = effort.share / rate
+        load = replace(_open(seconds, rate), count=effort.share)
+        busy = [
+            meter.network.ask(
+                meter.node,
+                requests,
+                replace(load, skip=effort.records + number * effort.share),
+                strict=False,
+            )
+            for number in range(effort.rounds)
+        ]
         hot = write_questions(folder / "hot", products[: min(_HOT, effort.records)])
         for name, flows in (("udp", 1), ("udp-many", MANY)):
             tell(name)
             rounds = meter.again(hot, closed(effort.seconds, flows=flows))
             costs[name] = cost_of(rounds, ("recursive",))
-        latency = {"miss": latencies_of(alone)}
+        latency = {"miss": latencies_of(alone), "half-miss": latencies_of(busy)}
         tell("a hit alone")
         latency["hit"] = latencies_of(meter.again(hot, closed(effort.seconds, window=1)))
         tell("hits at half the load")
-        load = replace(
-            closed(effort.seconds, window=IN_FLIGHT, flows=MANY),
-            rate=HALF_LOAD * 1e6 / costs["udp-many"].cpu_us["recursive"],
-            poisson=1,
-        )
+        rate = HALF_LOAD * 1e6 / (costs["udp-many"].cpu_us["recursive"] * meter.network.paces[-1])
+        load = _open(effort.seconds, rate)
         latency["half"] = latencies_of(meter.again(hot, load))
         tell("missing-1")
         absent = _absent(products, effort.records)
@@ -212,11 +232,11 @@ def _warm(
             stored=_stored(folder / "warm", running),
             process=process,
         )
-    return latency, memory
+    return latency, memory, meter.network.paces
 
 
-def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> None:
-    """What a node does that remembers nothing, and what refusals cost when it is too much."""
+def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> list[float]:
+    """What a node does that remembers nothing, and what refusals cost; paces."""
     tell("start")
     with _sampled(folder / "cold", effort, effort.records, **_FORGETFUL) as (running, products):
         meter = _Meter(running, effort)
@@ -238,6 +258,7 @@ def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> N
         costs["shed"] = cost_of(
             [_shed(meter, names, effort) for _ in range(effort.rounds)], ("recursive",)
         )
+    return meter.network.paces
 
 
 def _shed(meter: _Meter, names: Requests, effort: Effort) -> Round:
@@ -277,6 +298,11 @@ def _sampled(
             population.product(prefix, item + 1) for item in range(items) for prefix in prefixes
         ]
         yield running, products
+
+
+def _open(seconds: float, rate: float) -> Load:
+    """So many questions a second by chance, of many clients."""
+    return replace(closed(seconds, window=IN_FLIGHT, flows=MANY), rate=rate, poisson=1)
 
 
 def _absent(products: Sequence[Question], count: int) -> list[Question]:

@@ -39,6 +39,7 @@ LATENCIES: Final = {
     "hit": "from the cache, one request at a time",
     "half": "from the cache, at half of what the node can do",
     "miss": "found by asking one node, one request at a time",
+    "half-miss": "found by asking one node, at half of what the node can do",
 }
 """Latencies over UDP."""
 
@@ -70,6 +71,15 @@ class Cost(Table):
     most_us: Amount
     client_us: Amount
 
+    def times(self, factor: float) -> "Cost":
+        """So many times as dear."""
+        return Cost(
+            cpu_us={role: us * factor for role, us in self.cpu_us.items()},
+            least_us=self.least_us * factor,
+            most_us=self.most_us * factor,
+            client_us=self.client_us * factor,
+        )
+
 
 class Latencies(Table):
     """Latency, and CPU of the node that is asked for an answer: dearer than in a full queue, as
@@ -80,6 +90,10 @@ class Latencies(Table):
     p90_us: Amount
     p99_us: Amount
     p999_us: Amount
+
+    def times(self, factor: float) -> "Latencies":
+        """With CPU that is so many times as dear."""
+        return self.model_copy(update={"cpu_us": self.cpu_us * factor})
 
 
 class Memory(Table):
@@ -111,9 +125,21 @@ class Calibration(Table):
     rounds: int
     seconds: Amount
     quick: bool
+    pace_us: Annotated[float, Field(gt=0, lt=1e6, description="See bench.plan.pace.")]
     costs: dict[str, Cost]
     latency: dict[str, Latencies]
     memory: Memory
+
+    def at_pace(self, pace_us: float) -> "Calibration":
+        """The same machine at another pace."""
+        factor = pace_us / self.pace_us
+        return self.model_copy(
+            update={
+                "pace_us": pace_us,
+                "costs": {path: cost.times(factor) for path, cost in self.costs.items()},
+                "latency": {name: found.times(factor) for name, found in self.latency.items()},
+            }
+        )
 
     def us(self, path: str, role: str = "recursive") -> float:
         """CPU of a node of a role for an answer of a kind."""

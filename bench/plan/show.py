@@ -204,6 +204,12 @@ def show_validation(found: Mapping[str, Any]) -> None:
                 )
             )
     output.table(heads, rows, right=heads[2:6])
+    click.echo("  predicted at the machine's pace in each run; at that of the calibration:")
+    for case in found["cases"]:
+        error = _error(case["throughput_error_at_the_calibrations_pace"], False)
+        click.echo(
+            f"   {case['workload']}: work took {case['pace']:.2f} times as much, throughput {error}"
+        )
     for case in found["cases"]:
         for trouble in case["troubles"]:
             click.echo(f"  {case['workload']}, at half of what was predicted: {trouble}")

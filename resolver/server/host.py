@@ -13,11 +13,9 @@ from typing import Any, Final
 
 import uvloop
 
-from resolver.cache import BudgetCache, EntryTable, Lifetimes, RecordCache, Route, RouteCache
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
-from resolver.resolution import Limits
 from resolver.server.access import access_log
 from resolver.server.caches import CacheControl, Caches
 from resolver.server.certificate import certificate_files
@@ -34,16 +32,16 @@ from resolver.server.logs import set_level
 from resolver.server.muster import Muster
 from resolver.server.neighbours import allowed_networks, names_of
 from resolver.server.progress import Progress
-from resolver.server.provision import provision, site_of
+from resolver.server.provision import provision
 from resolver.server.pulse import Pulse
 from resolver.server.recent import Recent
 from resolver.server.reporter import Reporter
 from resolver.server.roles import ROLES
 from resolver.server.scrape import NetworkScrape, ProcessScrape, Scrape
 from resolver.server.service import NodeService
+from resolver.server.state import state_of
 from resolver.server.traces import ProcessTraces
-from resolver.storage import NodeStore, open_store
-from resolver.telemetry.counters import Counters
+from resolver.storage import open_store
 from resolver.topology.plan import HostPlan, NodeSpec, Topology, process_name
 from resolver.transport.admission import Admission
 from resolver.transport.elsewhere import HTTP, TCP
@@ -113,7 +111,7 @@ async def _start_node(
     store = open_store("lmdb", plan.data.node_store(spec.name))
     running.callback(store.close)
     provision(spec, plan.topology, store, key.public_record)
-    state = _state(spec, plan.topology, store, key)
+    state = state_of(spec, plan.topology, store, key)
     upstream = Upstream(
         prefer=spec.limits.transports,
         allowed=allowed_networks(spec, plan.topology),
@@ -335,55 +333,3 @@ def _prefixes(topology: Topology) -> frozenset[str]:
 def _keep_on_a_core(worker: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[worker % len(cores)]})
-
-
-def _state(spec: NodeSpec, topology: Topology, store: NodeStore, key: NetworkKey) -> NodeState:
-    cache, share = spec.cache, spec.workers  # each process has its part of the budgets
-    hints = tuple(
-        Route(fold(prefix), delegation=(site_of(topology.node(name), key.public_record),))
-        for prefix, name in spec.hints
-        if name != spec.name
-    )
-    return NodeState(
-        name=spec.name,
-        role=spec.role,
-        site=site_of(spec, key.public_record),
-        store=store,
-        records=RecordCache(
-            cache.leaves_bytes // share,
-            Lifetimes(
-                ttl_cap_s=cache.ttl_cap_s,
-                negative_ttl_s=cache.negative_ttl_s,
-                failure_ttl_s=cache.failure_ttl_s,
-                stale_s=cache.serve_stale_s,
-                prefetch=cache.prefetch,
-            ),
-            negative_budget=cache.negatives_bytes // share,
-            policy=cache.policy,
-        ),
-        own=EntryTable(cache.own_bytes // share, cache.policy),
-        bodies=BudgetCache(cache.bodies_bytes // share, cache.policy),
-        routes=RouteCache(
-            cache.routes_bytes // share,
-            ttl_cap_s=cache.ttl_cap_s,
-            negative_ttl_s=cache.negative_ttl_s,
-            hints=hints,
-            policy=cache.policy,
-            stale_s=cache.serve_stale_s,
-        ),
-        homes=frozenset(map(fold, spec.homes)),
-        delegates=frozenset(map(fold, spec.delegates)),
-        recursion=spec.recursion,
-        always_recurse=ROLES[spec.role].always_recurse,
-        limits=Limits(
-            deadline_s=spec.limits.deadline_s,
-            ask_timeout_s=spec.limits.ask_timeout_s,
-            max_asks=spec.limits.max_asks,
-        ),
-        counters=Counters(),
-        administrators=spec.administrators,
-        max_prefixes=spec.quotas.prefixes,
-        max_registrations=spec.quotas.registrations,
-        max_daily_requests=spec.quotas.daily_requests,
-        is_shared=spec.workers > 1,
-    )

@@ -33,7 +33,9 @@ PATH: Final = "/v1/traces"
 """Where collectors take spans, if the address has no path of its own."""
 
 _EVERY_MS: Final = 1000
-_TIMEOUT_S: Final = 5
+_TIMEOUT_S: Final = 2
+"""For one batch of spans, repetitions included; and for what is left at the end."""
+
 PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 Attributes = Mapping[str, str | int | bool]
@@ -215,8 +217,8 @@ class ProcessTraces:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        exporter = OTLPSpanExporter(endpoint=address_of(spec), timeout=_TIMEOUT_S)
-        self._processor: Final = BatchSpanProcessor(exporter, schedule_delay_millis=_EVERY_MS)
+        self._exporter: Final = OTLPSpanExporter(endpoint=address_of(spec), timeout=_TIMEOUT_S)
+        self._processor: Final = BatchSpanProcessor(self._exporter, schedule_delay_millis=_EVERY_MS)
         self._spec: Final = spec
         self._network: Final = network
         self._secret: Final = secret
@@ -241,8 +243,12 @@ class ProcessTraces:
         return NodeTraces(provider.get_tracer("wuhan"), self._spec.sample, self._secret)
 
     async def close(self) -> None:
-        """Send what is left."""
-        await asyncio.to_thread(self._processor.shutdown)
+        """Send what is left, if the collector takes it soon."""
+        ending = asyncio.ensure_future(asyncio.to_thread(self._processor.shutdown))
+        await asyncio.wait((ending,), timeout=_TIMEOUT_S)
+        if not ending.done():
+            await asyncio.to_thread(self._exporter.shutdown)
+        await ending
 
 
 def address_of(spec: TraceSpec) -> str:

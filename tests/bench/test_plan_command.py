@@ -12,6 +12,7 @@ from bench.plan.calibration import PATHS, Calibration, load, now, save
 from bench.plan.demand import Demand, of_workload
 from bench.plan.fleet import Room, fleet, losses
 from bench.plan.sensitivity import effects
+from bench.plan.validate import CASES, native_part, predict
 from bench.workloads.model import load_workload
 from resolver.cli.main import main
 from resolver.model.errors import ConfigError
@@ -43,11 +44,13 @@ def calibration() -> Calibration:
             "rounds": 1,
             "seconds": 1.0,
             "quick": False,
+            "pace_us": 20.0,
             "costs": costs,
             "latency": {
                 "hit": {"cpu_us": 40.0, **times},
                 "half": {"cpu_us": 9.0, **times},
                 "miss": {"cpu_us": 200.0, **times, "p50_us": 400.0, "p90_us": 500.0},
+                "half-miss": {"cpu_us": 160.0, **times, "p50_us": 600.0, "p90_us": 900.0},
             },
             "memory": {
                 "leaf": 600.0,
@@ -69,7 +72,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def planned(file: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    status = main(["plan", "--calibration", str(file), "--format", "json", *arguments])
+    # LRU has a formula; the policies that are played take a second each.
+    given = ["--calibration", str(file), "--policy", "lru", "--format", "json"]
+    status = main(["plan", *given, *arguments])
     assert status == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
@@ -106,7 +111,7 @@ def test_a_plan_says_all_it_should(file: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_plan_for_people(file: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["plan", "--calibration", str(file), "--rate", "1e5", "--workload", "zipf"]) == 0
+    assert main(["plan", "--calibration", str(file), "--rate", "1e5", "--policy", "lru"]) == 0
     told = capsys.readouterr().out
     for word in ("recursive", "hits", "p99", "losing one of", "what matters most", "a machine"):
         assert word in told
@@ -248,6 +253,31 @@ def test_items_that_come_round_within_a_life_are_hits():
     assert small.hits["leaf"] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_costs_follow_the_machines_pace():
+    slower = calibration().at_pace(30.0)
+    assert slower.us("cold-1") == pytest.approx(1.5 * 120.0)
+    assert slower.costs["udp"].client_us == pytest.approx(4.5)
+    assert slower.latency["hit"].cpu_us == pytest.approx(60.0)
+    assert slower.latency["hit"].p50_us == 80.0
+    assert slower.at_pace(20.0).us("tcp", "secondary") == calibration().us("tcp", "secondary")
+
+
+def test_a_prediction_of_two_cores_is_what_the_busier_can_do():
+    demand = Demand(1e3, 1e9, 100.0, 12.0, kinds={"once": 1.0})
+    found = predict(demand, Caches(100, 1e4, 100), calibration())
+    assert found.rate == pytest.approx(1e6 / 120, rel=0.01)
+    dear = calibration()
+    dear.costs["cold-1"].cpu_us["enterprise"] = 300.0
+    found = predict(demand, Caches(100, 1e4, 100), dear)
+    assert found.rate == pytest.approx(1e6 / 303, rel=0.01)
+
+
+def test_the_cases_of_the_validation_are_workloads():
+    for case in CASES:
+        (client,) = native_part(load_workload(case.workload)).client
+        assert client.transport == "udp"
+
+
 def test_more_rate_more_cores_and_more_cache_fewer():
     room, costs = Room(cores=4), calibration()
 
@@ -262,7 +292,7 @@ def test_more_rate_more_cores_and_more_cache_fewer():
 
 
 def test_losing_a_node_loads_the_others():
-    demand, room, costs = Demand(1e5, 1e8, 200.0, 4.0), Room(cores=4), calibration()
+    demand, room, costs = Demand(1e5, 1e8, 200.0, 4.0), Room(cores=4, policy="lru"), calibration()
     plan = fleet(demand, room, costs)
     lost = losses(demand, room, plan, costs)["recursive"]
     nodes = plan.nodes + 1
@@ -274,7 +304,8 @@ def test_losing_a_node_loads_the_others():
 
 def test_what_costs_most_matters_most():
     demand = Demand(1e5, 1e9, 1e3, 10.0, kinds={"once": 0.9, "malformed": 0.1})
-    ranked = [effect.what for effect in effects(demand, Room(), calibration())]
+    room = Room(policy="lru")
+    ranked = [effect.what for effect in effects(demand, room, calibration())]
     assert ranked.index("CPU of an answer asked of others") < ranked.index(
         "CPU of a refusal or 'not found' made anew"
     )

@@ -31,7 +31,7 @@ from tests.support.command import network, node_of
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = 12
+EXAMPLES = 8
 PREFIX = "88.901.1"
 CHECKS = [
     not_a_server_error,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -239,14 +240,14 @@ def test_every_panel_has_data_during_a_load_test(
 
 
 def fires(watching: Prometheus, expected: set[Alert], again: list[Again]) -> None:
-    """Wait until each alert was seen firing."""
-    missing = set(expected)
+    """Wait until each alert has fired."""
+    missing, began = set(expected), time.monotonic()
 
     def is_seen() -> bool:
         nonlocal missing
         for do in again:
             do()
-        missing -= watching.firing()
+        missing -= watching.fired(time.monotonic() - began)
         return not missing
 
     try:
@@ -272,7 +273,7 @@ def test_every_alert_fires_on_its_fault_and_ends_with_it(
 ):
     told, trouble = slow_run.communicate(timeout=60)
     assert slow_run.returncode == 0, told + trouble
-    until(lambda: BEHIND[0] in watching.has_fired())
+    until(lambda: BEHIND in watching.fired(60))
     scene = Scene(data, load)
     everything = {BEHIND}
     for drills in ROUNDS:

@@ -1,10 +1,14 @@
 """Spans where nobody has to be asked: what is recorded is decided once, and said clearly if it
 cannot be."""
 
+import socket
+import time
+
 import pytest
 
+from resolver.cluster.supervisor import GRACE_S
 from resolver.model.errors import ConfigError
-from resolver.server.traces import PACKAGES, address_of, check_packages
+from resolver.server.traces import PACKAGES, ProcessTraces, address_of, check_packages
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from resolver.topology.plan import TraceSpec
@@ -33,3 +37,16 @@ def test_settings():
     for key, value in (("ENDPOINT", "h:1"), ("SAMPLE", "2")):
         with pytest.raises(ConfigError, match=f"traces.{key.lower()}"):
             load_network("minimal", environ={f"WUHAN_TRACES_{key}": value})
+
+
+@pytest.mark.slow
+async def test_a_collector_that_hangs_does_not_hold_up_the_end():
+    topology = expand(load_network("minimal", environ={}))
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        spec = TraceSpec(f"http://127.0.0.1:{hanging.getsockname()[1]}")
+        traces = ProcessTraces(spec, topology.name, b"secret")
+        for node in topology.nodes:
+            traces.of(node, 0).begin("resolve", "SERVER", None, {}).end({})
+        began = time.monotonic()
+        await traces.close()
+        assert time.monotonic() - began < GRACE_S

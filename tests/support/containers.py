@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -205,7 +206,7 @@ class Container:
             self.process = subprocess.Popen(
                 [
                     "nsenter", "--target", str(self.holder), "--net",
-                    "unshare", "--mount", "--pid", "--fork", "--kill-child",
+                    "unshare", "--mount", "--pid", "--fork",
                     "sh", "-euc", self._script(),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -251,9 +252,12 @@ class Container:
         return self.wait(seconds)
 
     def kill(self) -> None:
-        """End it at once."""
-        self.process.kill()
-        self.process.wait()
+        """End it at once: its process 1, and so all others, which unshare would not end itself,
+        as they have become another user."""
+        pid = self.pid()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def _has_begun(self) -> bool:
         """Whether its process 1 sees its own root, or it has ended already."""

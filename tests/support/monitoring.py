@@ -27,8 +27,8 @@ FACTOR = 360
 """How many times as quick everything goes: an hour takes ten seconds."""
 
 SCRAPE_S = 0.5
-LEAST_RANGE_S = 3
-"""Six scrapes."""
+LEAST_RANGE_S = 5
+"""A node is gone for less, when it is started again on a busy machine."""
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -96,23 +96,15 @@ class Prometheus:
         return rows
 
     def firing(self) -> set[tuple[str, str]]:
-        """The alerts that fire, by name and by node, child, upstream or process."""
+        """The alerts that fire, by name and by upstream, child, node, process or role."""
         alerts = self.get("/api/v1/alerts")["alerts"]
-        found = set()
-        for alert in alerts:
-            labels = alert["labels"]
-            if alert["state"] == "firing":
-                about = next(
-                    (labels[key] for key in ("upstream", "child", "node", "process", "role")
-                     if key in labels), "",
-                )  # fmt: skip
-                found.add((labels["alertname"], about))
-        return found
+        return {_told(alert["labels"]) for alert in alerts if alert["state"] == "firing"}
 
-    def has_fired(self) -> set[str]:
-        """The names of the alerts that have fired since it started."""
-        rows = self.query('count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))')
-        return {row["metric"]["alertname"] for row in rows}
+    def fired(self, seconds: float) -> set[tuple[str, str]]:
+        """Those that have fired in the last seconds, if only between two looks."""
+        window = f"{max(1, round(seconds * 1000))}ms"
+        rows = self.query(f'max_over_time(ALERTS{{alertstate="firing"}}[{window}])')
+        return {_told(row["metric"]) for row in rows}
 
     def is_ready(self) -> bool:
         try:
@@ -120,6 +112,12 @@ class Prometheus:
                 return bool(response.status == 200)
         except OSError:
             return False
+
+
+def _told(labels: dict[str, str]) -> tuple[str, str]:
+    """The name of an alert, and what it is about."""
+    about = ("upstream", "child", "node", "process", "role")
+    return labels["alertname"], next((labels[key] for key in about if key in labels), "")
 
 
 @contextmanager
