@@ -9,12 +9,10 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 import uvloop
 
-from resolver.model.address import format_address
 from resolver.model.handle import fold
 from resolver.node.node import Node
 from resolver.node.state import NodeState
@@ -32,6 +30,7 @@ from resolver.server.keys import NetworkKey, load_or_make_key
 from resolver.server.live_figures import FigureControl
 from resolver.server.logs import set_level
 from resolver.server.muster import Muster
+from resolver.server.neighbours import allowed_networks, names_of
 from resolver.server.progress import Progress
 from resolver.server.provision import provision
 from resolver.server.pulse import Pulse
@@ -51,7 +50,6 @@ from resolver.transport.http_sessions import HttpSessions
 from resolver.transport.tcp import TcpDoor, serve_tcp
 from resolver.transport.udp import serve_udp
 from resolver.upstream.exchange import Upstream
-from resolver.upstream.servers import LOOPBACK
 
 TOP_LEVEL: Final = "top-level"
 """The role of the node that also tells of the whole network."""
@@ -118,7 +116,7 @@ async def _start_node(
         prefer=spec.limits.transports,
         allowed=allowed_networks(spec, plan.topology),
         counters=state.counters,
-        names=_names(plan.topology),
+        names=names_of(plan.topology),
         secret=key.control_secret(),
     )
     state.nearness = upstream.expected_s
@@ -325,22 +323,6 @@ def _muster(
     ]
     process = (pulse.name, pulse.states)
     return Muster(state.counters, caches, own, lambda: others, states, process)
-
-
-def _names(topology: Topology) -> dict[str, str]:
-    """What the nodes are called, by their addresses."""
-    return {
-        format_address(node.advertise, port): node.name
-        for node in topology.nodes
-        for port in (node.port, node.http_port)
-    }
-
-
-def allowed_networks(spec: NodeSpec, topology: Topology) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Where a node may ask: on this machine, where the nodes of its network are, and in the
-    networks that its configuration names."""
-    nodes = sorted({node.advertise for node in topology.nodes})
-    return tuple(dict.fromkeys((*LOOPBACK, *map(ip_network, (*nodes, *spec.limits.networks)))))
 
 
 def _prefixes(topology: Topology) -> frozenset[str]:

@@ -10,7 +10,7 @@ import yaml
 from bench.workloads.model import load_workload
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
-from tests.support.containers import HOUSE, compose, image_of
+from tests.support.images import HOUSE, compose, image_of
 from tests.support.monitoring import why_not
 
 DOCKERFILE = HOUSE / "docker" / "Dockerfile"

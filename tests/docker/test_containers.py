@@ -2,6 +2,7 @@
 in namespaces, without rights, on a root file system that nothing can be written to."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,22 +13,12 @@ import pytest
 import yaml
 
 from tests.support import monitoring
-from tests.support.command import wuhan
-from tests.support.containers import (
-    HOUSE,
-    Container,
-    Engine,
-    Image,
-    Mount,
-    Spec,
-    compose,
-    engine,
-    image_of,
-    passes,
-    why_not,
-)
+from tests.support.command import until, wuhan
+from tests.support.containers import Container, Engine, Spec, engine, passes, why_not
+from tests.support.images import HOUSE, Image, Mount, compose, image_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+WHY_NOT = why_not()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 DOCKERFILE = HOUSE / "docker" / "Dockerfile"
 NOBODY = 65534
@@ -226,3 +217,24 @@ def test_a_pod_for_each_node(host: Engine, tmp_path: Path):
         grace = document["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
         assert one.stop(getattr(signal, image.signal), grace) == 0, one.output()
     assert (tmp_path / "minimal-optics" / "keys" / "network.pem").read_text() == pem
+
+
+def test_a_pod_that_waits_for_names_can_be_stopped(host: Engine):
+    """Process 1 of a container is not ended by a signal that it does not handle."""
+    image = image_of(DOCKERFILE)
+    environment = {
+        **image.environment,
+        "WUHAN_CONFIG": "minimal",
+        "WUHAN_NETWORK_ADVERTISE": "{node}.invalid",
+    }
+    host.name("waiting")
+    command = [*image.entrypoint, "node", "run", "root"]
+    pod = host.run(Spec("waiting", command, environment, image.user, (), ("/data",)))
+
+    def ended() -> bool:
+        if pod.pid():
+            os.kill(pod.pid(), getattr(signal, image.signal))
+        return pod.process.poll() is not None
+
+    until(ended, 10)
+    assert pod.process.returncode == 130, pod.output()

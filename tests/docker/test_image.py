@@ -9,7 +9,7 @@ from pathlib import Path
 from resolver.cluster.kubernetes import DATA, USER
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
-from tests.support.containers import HOUSE, image_of, instructions
+from tests.support.images import HOUSE, image_of, instructions
 
 DOCKER = HOUSE / "docker"
 DOCKERFILE = DOCKER / "Dockerfile"

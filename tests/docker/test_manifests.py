@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from resolver.model.errors import ConfigError
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from tests.support.command import wuhan
-from tests.support.containers import HOUSE, image_of
+from tests.support.images import HOUSE, image_of
 
 FOLDER = HOUSE / "docker" / "kubernetes"
 FILES = sorted(file.name for file in FOLDER.glob("*.yaml"))
@@ -26,6 +27,7 @@ KUBERNETES = "1.30"
 QUANTITY = re.compile(r"[0-9]+(m|[KMG]i)?")
 
 
+@cache
 def documents(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8")))
 

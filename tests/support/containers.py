@@ -11,20 +11,19 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from tests.support.command import until
+from tests.support.images import HOUSE, Mount
 
-HOUSE = Path(__file__).parents[2]
 INSTALLED = "/opt/wuhan"
 """Where the image has what is here in the environment of the tests."""
 
@@ -53,21 +52,15 @@ def why_not() -> str:
     if os.geteuid() != 0:
         return "only root can make the namespaces that stand for containers"
     made = subprocess.run(
-        ["unshare", "--net", "--mount", "--pid", "--fork", "ip", "link", "add", "type", "veth"],
+        [
+            "unshare", "--net", "--mount", "--pid", "--fork",
+            "sh", "-c", "ip link add type veth && mount -t tmpfs tmpfs /tmp",
+        ],
         capture_output=True,
         text=True,
         check=False,
-    )
+    )  # fmt: skip
     return f"no namespaces can be made here: {made.stderr.strip()}" if made.returncode else ""
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A folder or file of the host in a container."""
-
-    source: Path
-    target: str
-    read_only: bool = True
 
 
 @dataclass(frozen=True)
@@ -213,7 +206,7 @@ class Container:
             self.process = subprocess.Popen(
                 [
                     "nsenter", "--target", str(self.holder), "--net",
-                    "unshare", "--mount", "--pid", "--fork", "--kill-child",
+                    "unshare", "--mount", "--pid", "--fork",
                     "sh", "-euc", self._script(),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -259,9 +252,12 @@ class Container:
         return self.wait(seconds)
 
     def kill(self) -> None:
-        """End it at once."""
-        self.process.kill()
-        self.process.wait()
+        """End it at once: its process 1, and so all others, which unshare would not end itself,
+        as they have become another user."""
+        pid = self.pid()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def _has_begun(self) -> bool:
         """Whether its process 1 sees its own root, or it has ended already."""
@@ -331,88 +327,3 @@ def passes(probe: Callable[[], bool], container: Container, seconds: float = 30.
         return probe()
 
     until(passed, seconds)
-
-
-@dataclass(frozen=True)
-class Image:
-    """What a stage of docker/Dockerfile says about containers, with what it stands on."""
-
-    environment: dict[str, str]
-    entrypoint: list[str]
-    command: list[str]
-    health: list[str]
-    user: int
-    folder: str
-    volumes: list[str]
-    signal: str
-    labels: dict[str, str]
-    copied: tuple[Mount, ...] = ()
-
-
-def instructions(file: Path) -> list[tuple[str, str]]:
-    """The instructions of a Dockerfile: (KEYWORD, the rest), lines joined."""
-    lines = [
-        line for line in file.read_text(encoding="utf-8").splitlines() if line[:1] not in ("#", "")
-    ]
-    joined = "\n".join(lines).replace("\\\n", " ").splitlines()
-    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in joined]
-
-
-def image_of(file: Path, target: str = "") -> Image:
-    """The image that a stage becomes; by default the last one."""
-    stages: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-    name = ""
-    for keyword, rest in instructions(file):
-        if keyword == "FROM":
-            source, _, name = rest.partition(" AS ")
-            stages[name] = (source, [])
-        else:
-            stages[name][1].append((keyword, rest))
-    told: list[tuple[str, str]] = []
-    stage = target or name
-    while stage in stages:
-        stage, own = stages[stage]
-        told = own + told
-    last = dict(told)
-    environment = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"}
-    labels: dict[str, str] = {}
-    for keyword, rest in told:
-        into = {"ENV": environment, "LABEL": labels}.get(keyword)
-        for pair in shlex.split(rest) if into is not None else ():
-            key, _, value = pair.partition("=")
-            into[key] = value.replace("$PATH", environment["PATH"])
-    options, _, health = last.get("HEALTHCHECK", "").partition("CMD ")
-    return Image(
-        environment,
-        json.loads(last["ENTRYPOINT"]),
-        json.loads(last.get("CMD", "[]")),
-        json.loads(health or "[]"),
-        int(last["USER"].split(":")[0]),
-        last["WORKDIR"],
-        [rest for keyword, rest in told if keyword == "VOLUME"],
-        last["STOPSIGNAL"],
-        {**labels, "healthcheck": options},
-        tuple(
-            Mount(HOUSE / rest.split()[0], rest.split()[1])
-            for keyword, rest in told
-            if keyword == "COPY" and not rest.startswith("--from")
-        ),
-    )
-
-
-def compose(*arguments: str, environ: Mapping[str, str] | None = None) -> Any:
-    """What ``docker compose config`` makes of docker/compose.yaml."""
-    done = subprocess.run(
-        [
-            str(Path(sysconfig.get_path("scripts"), "docker-compose")),
-            "--file", str(HOUSE / "docker" / "compose.yaml"), "--profile", "*",
-            "config", "--format", "json", *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(environ or {})},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)

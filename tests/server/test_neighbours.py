@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 
-from resolver.server.host import allowed_networks
+from resolver.server.neighbours import allowed_networks
 from resolver.topology.expand import expand
 from resolver.topology.load import load_network
 from resolver.upstream.servers import LOOPBACK
