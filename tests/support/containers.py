@@ -298,6 +298,11 @@ class Container:
         lines.append(f"cp -r {self.place}/etc {root}/etc")
         for device in ("null", "zero", "urandom"):
             bind(Path("/dev", device), f"/dev/{device}", read_only=False)
+        # Before what this project brings along, which may lie below one of them.
+        lines.extend(
+            f"mkdir -p {root}{folder}; mount -t tmpfs tmpfs {root}{folder}"
+            for folder in self.spec.tmpfs
+        )
         bind(HOUSE, str(HOUSE))
         bind(Path(sys.prefix), INSTALLED)
         for outside in {Path(sys.prefix), Path(sys.base_prefix)}:
@@ -305,10 +310,6 @@ class Container:
                 bind(outside, str(outside))
         for mount in self.spec.mounts:
             bind(mount.source, mount.target, read_only=mount.read_only)
-        lines.extend(
-            f"mkdir -p {root}{folder}; mount -t tmpfs tmpfs {root}{folder}"
-            for folder in self.spec.tmpfs
-        )
         lines += [
             f"mkdir -p {root}/proc; mount -t proc proc {root}/proc",
             f"mkdir -p {root}{self.spec.folder}; mount -o remount,ro {root}",
