@@ -2,7 +2,6 @@
 in namespaces, without rights, on a root file system that nothing can be written to."""
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -232,8 +231,7 @@ def test_a_pod_that_waits_for_names_can_be_stopped(host: Engine):
     pod = host.run(Spec("waiting", command, environment, image.user, (), ("/data",)))
 
     def ended() -> bool:
-        if pod.pid():
-            os.kill(pod.pid(), getattr(signal, image.signal))
+        pod.send(getattr(signal, image.signal))
         return pod.process.poll() is not None
 
     until(ended, 10)

@@ -248,15 +248,20 @@ class Container:
 
     def stop(self, number: int, seconds: float) -> int:
         """Ask process 1 to end; its exit status, which has to come in time."""
-        os.kill(self.pid(), number)
+        self.send(number)
         return self.wait(seconds)
+
+    def send(self, number: int) -> None:
+        """Send process 1 a signal, where there is one: never to pid 0, which is all of us."""
+        pid = self.pid()
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def kill(self) -> None:
         """End it at once: its process 1, and so all others, which unshare would not end itself,
         as they have become another user."""
-        pid = self.pid()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.process.wait(10)
 
     def _has_begun(self) -> bool:
