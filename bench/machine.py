@@ -47,12 +47,6 @@ def beside_the_clients() -> Iterator[None]:
         keep_on(os.getpid(), was)
 
 
-def pin(server: int, client: int) -> None:
-    """Keep the processes of these ids, and their threads, on two cores, if there are two."""
-    for pid, core in ((server, server_core()), (client, client_core())):
-        keep_on(pid, {core})
-
-
 def keep_on(pid: int, cores: Iterable[int]) -> None:
     """Keep a process, and its threads, on ``cores``."""
     allowed = set(cores)

@@ -16,7 +16,6 @@ peer.
 import argparse
 import asyncio
 import json
-import os
 import re
 import socket
 import statistics
@@ -33,7 +32,7 @@ import lmdb
 import psutil
 import uvloop
 
-from bench.machine import machine_line, pin
+from bench.machine import beside_the_clients, keep_on, machine_line, server_core
 from resolver.cluster.launch import launch
 from resolver.cluster.state import NodeState, data_paths
 from resolver.model.codes import OpCode, ResponseCode
@@ -80,8 +79,10 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     topology = expand(load_network("minimal", overrides={"network.base_port": 0}))
     launched = launch(topology, data_paths(folder / "network"), "minimal", detach=True)
     try:
-        state = launched.wait_ready(lambda event: None)
-        return measure(state.node(_PREFIX), folder, options)
+        node = launched.wait_ready(lambda event: None).node(_PREFIX)
+        keep_on(node.pid, {server_core()})
+        with beside_the_clients():
+            return measure(node, folder, options)
     finally:
         launched.stop()
 
@@ -94,7 +95,6 @@ def measure(node: NodeState, folder: Path, options: argparse.Namespace) -> dict[
         "bulk": [], "single": [], "raw_bulk": [], "raw_single": [],
     }  # fmt: skip
     machine = machine_line()
-    pin(node.pid, os.getpid())
     before = _metric(node, "wuhan_store_records")
     _bulk(node, list(_requests("warm", count)), window)
     for number in range(options.rounds):
