@@ -16,6 +16,6 @@ pytestmark = [
 def test_a_short_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert overload.main(["--seconds", "0.5", "--rounds", "1", "--json"]) in (0, 4)
     report = json.loads(capsys.readouterr().out)
-    assert report["asked"] > 2 * report["answered"] > 0
+    assert report["asked"] > report["answered"] > 0
     assert report["busy"] + report["lost"] > 0
     assert len(report["goals"]) == 3
