@@ -10,6 +10,9 @@ from typing import Final
 
 import psutil
 
+_STEAL: Final = 7
+"""Its column in /proc/stat, proc(5)."""
+
 _CORES: Final = frozenset(os.sched_getaffinity(0))
 
 
@@ -85,6 +88,28 @@ class Neighbours:
         others = _busy_seconds() - self._busy - own_seconds
         elapsed = time.monotonic() - self._began
         return max(0.0, others / elapsed / (os.cpu_count() or 1))
+
+
+class Stolen:
+    """What the host of a virtual machine takes away meanwhile; nothing on a real one."""
+
+    def __init__(self) -> None:
+        self._stolen, self._began = _stolen_seconds(), time.monotonic()
+
+    def share(self) -> float:
+        """Share of a core's time since the start, of the core that lost most; 0 to 1, to one
+        hundredth of a second."""
+        elapsed = max(1e-9, time.monotonic() - self._began)
+        pairs = zip(_stolen_seconds(), self._stolen, strict=True)
+        return min(1.0, max(now - before for now, before in pairs) / elapsed)
+
+
+def _stolen_seconds() -> list[float]:
+    """Since the machine started, of the two cores of benchmarks."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    fields = {words[0]: words[1:] for words in map(str.split, lines)}
+    cores = (fields[f"cpu{core}"] for core in (server_core(), client_core()))
+    return [int(core[_STEAL]) / os.sysconf("SC_CLK_TCK") for core in cores]
 
 
 def _busy_seconds() -> float:

@@ -5,6 +5,7 @@ cache, or after asking the enterprise (its route is known), the secondary node a
 or the top-level node, the secondary node and the enterprise: 1, 2 or 3 nodes.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,7 @@ from itertools import accumulate
 from typing import Final
 
 from bench.plan import caching
-from bench.plan.calibration import ROLES, Calibration, Latencies
+from bench.plan.calibration import MIXTURE, ROLES, Calibration, Latencies
 from bench.plan.demand import UNKNOWN_ENTERPRISES, Demand
 from bench.plan.popularity import uniform_groups
 from bench.plan.queueing import BATCH, Kind, Latency, Spread, simulate
@@ -56,6 +57,7 @@ class Answers:
             one too), route → share of looks for an enterprise's route.
         parts: kind of answer (a calibrated path) → share.
         cpu_us: role → CPU for a question, on average.
+        mixing: so many times as dear as its parts is the mixture to the recursive node.
         entries: leaves in the cache.
     """
 
@@ -63,6 +65,7 @@ class Answers:
     hits: Mapping[str, float]
     parts: Mapping[str, float]
     cpu_us: Mapping[str, float]
+    mixing: float
     entries: float
 
 
@@ -108,8 +111,8 @@ def answers(demand: Demand, rate: float, caches: Caches, calibration: Calibratio
         "missing-1": absent_asked - max(0.0, far - asked),
     }
     cpu_us = dict.fromkeys(ROLES, 0.0)
-    for path, share in parts.items():
-        cpu_us["recursive"] += share * calibration.us(path)
+    mixing = mixed(parts, calibration)
+    cpu_us["recursive"] = mixing * sum(share * calibration.us(p) for p, share in parts.items())
     cpu_us["enterprise"] = asked * calibration.us("cold-1", "enterprise")
     cpu_us["enterprise"] += absent_asked * calibration.us("missing-1", "enterprise")
     cpu_us["secondary"] = far * calibration.us("cold-3", "secondary")
@@ -124,8 +127,35 @@ def answers(demand: Demand, rate: float, caches: Caches, calibration: Calibratio
         },
         {path: share for path, share in parts.items() if share > 0},
         cpu_us,
+        mixing,
         leaf.entries,
     )
+
+
+_WORKS: Final = ("udp", "tcp", "http", "batch", "not-found", "malformed")
+"""Paths, and beginnings of their names, that are a work each; all others ask other nodes."""
+
+
+def mixed(parts: Mapping[str, float], calibration: Calibration) -> float:
+    """How many times as dear as the sum of its parts a mixture is.
+
+    Works of several kinds displace each other in the processor's caches. To first order that goes
+    with how likely the work before was of another kind, by the time that they take (the
+    Gini-Simpson index of their shares of the CPU); how much it is, the calibrated mixture says.
+    """
+    together = sum(share * calibration.us(path) for path, share in MIXTURE.items())
+    dearer = max(0.0, calibration.us("mixed") / together - 1)
+    return 1 + dearer * _variety(parts, calibration) / _variety(MIXTURE, calibration)
+
+
+def _variety(parts: Mapping[str, float], calibration: Calibration) -> float:
+    """Probability that two moments of a node's work are spent on works of different kinds."""
+    spent: dict[str, float] = defaultdict(float)
+    for path, share in parts.items():
+        work = next((work for work in _WORKS if path.startswith(work)), "asking")
+        spent[work] += share * calibration.us(path)
+    whole = sum(spent.values())
+    return 1 - sum((us / whole) ** 2 for us in spent.values()) if whole else 0.0
 
 
 def latency(found: Answers, calibration: Calibration, others_busy: float) -> Latency:
@@ -201,7 +231,7 @@ def kinds(
     for path, share in found.parts.items():
         family, _, number = path.partition("-")
         asks = int(number) if family in ("cold", "missing") else 0
-        service = calibration.us(path) / 1e6 - (1 + asks) * worker.turn / BATCH
+        service = found.mixing * calibration.us(path) / 1e6 - (1 + asks) * worker.turn / BATCH
         made.append(Kind(share, max(0.0, service), asks, stretched, far if asks else worker.around))
     return made
 

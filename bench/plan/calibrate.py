@@ -5,11 +5,11 @@ end, one that remembers nothing, and the measurements of ``bench.paths`` for the
 The records are the sample records of the enterprises, which the workloads ask for too.
 """
 
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from bench.answers import MALFORMED, Population, Question
@@ -21,24 +21,32 @@ from bench.paths.common import Measure, Options
 from bench.plan.answering import HALF_LOAD
 from bench.plan.asking import (
     ROLES,
+    TRIES,
     Network,
     Round,
     Told,
     closed,
     cost_of,
     latencies_of,
-    records_above,
-    sample_network,
-    write_questions,
+    median_pace,
+    quietest,
 )
-from bench.plan.calibration import Calibration, Cost, Latencies, Memory, Role, now
+from bench.plan.calibration import (
+    MIXTURE,
+    Calibration,
+    Cost,
+    Latencies,
+    Memory,
+    Pace,
+    Role,
+    now,
+)
+from bench.plan.pace import Reference, reference
+from bench.plan.sampling import MANY, records_above, sample_network, write_questions
 from bench.speech import handle_request
 from resolver.__about__ import __version__
 from resolver.cluster.state import data_paths
 from resolver.model.codes import ResponseCode
-
-MANY: Final = 64
-"""Clients of ``udp-many``."""
 
 IN_FLIGHT: Final = 16_384
 """Of an open loop at most; what cannot be sent is late, and shows."""
@@ -73,14 +81,19 @@ class Effort:
 
     Attributes:
         records: that are asked for cold, in all rounds together.
-        alone: questions one at a time, of each round.
+        latency_rounds: of those in which latency is measured; p99 varies more than CPU does.
+        alone: questions one at a time, of each of these rounds.
+        hits, misses: questions that tell the pace, beside each round.
         source: the network that is started.
     """
 
     rounds: int = 3
     seconds: float = 1.0
     records: int = 24_000
-    alone: int = 1_000
+    latency_rounds: int = 7
+    alone: int = 500
+    hits: int = 8_000
+    misses: int = 600
     source: str = "wuhan"
 
     @property
@@ -88,8 +101,22 @@ class Effort:
         """Records of one round."""
         return self.records // self.rounds
 
+    @property
+    def latency_share(self) -> int:
+        """Records of a round in which latency is measured."""
+        return self.share // 2
 
-QUICK: Final = Effort(rounds=1, seconds=0.15, records=600, alone=60, source="minimal")
+
+QUICK: Final = Effort(
+    rounds=1,
+    seconds=0.15,
+    records=600,
+    latency_rounds=1,
+    alone=60,
+    hits=2_000,
+    misses=200,
+    source="minimal",
+)
 
 
 def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) -> Calibration:
@@ -99,12 +126,15 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
         ResolverError: a network does not start, or an answer is not right.
     """
     costs: dict[str, Cost] = {}
-    with beside_the_clients():
-        latency, memory, paces = _warm(folder, effort, costs, tell)
-        paces += _cold(folder, effort, costs, tell)
-    pace_us = statistics.median(paces)
-    costs = {path: cost.times(pace_us) for path, cost in costs.items()}
-    latency = {name: found.times(pace_us) for name, found in latency.items()}
+    with (
+        beside_the_clients(),
+        reference(folder / "reference", effort.hits, effort.misses) as paced,
+    ):
+        latency, memory, paces = _warm(folder, effort, costs, tell, paced)
+        paces += _cold(folder, effort, costs, tell, paced)
+    pace = median_pace(paces)
+    costs = {path: cost.times(pace.of(path)) for path, cost in costs.items()}
+    latency = {name: found.times(pace.of(name)) for name, found in latency.items()}
     # In the first round over HTTP the application makes all answers; it is not the median.
     rounds = max(3, effort.rounds)
     for name, (measure, role) in _PATHS.items():
@@ -124,7 +154,7 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
         rounds=effort.rounds,
         seconds=effort.seconds,
         quick=quick,
-        pace_us=pace_us,
+        pace=pace,
         costs=costs,
         latency=latency,
         memory=memory,
@@ -134,98 +164,113 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
 class _Meter:
     """Asks the recursive node of a network, round by round."""
 
-    def __init__(self, running: BenchNetwork, effort: Effort) -> None:
-        self.network: Final = Network(running.state)
+    def __init__(self, running: BenchNetwork, effort: Effort, paced: Reference) -> None:
+        self.network: Final = Network(running.state, paced)
         self.node: Final = running.recursive
         self._effort: Final = effort
 
-    def again(self, requests: Requests, load: Load) -> list[Round]:
-        """The same in every round, after one that does not count."""
+    def again(self, requests: Requests, load: Load, rounds: int = 0) -> list[Round]:
+        """The same in every round, after one that does not count.
+
+        Args:
+            rounds: 0 for the usual number.
+        """
         self.network.ask(self.node, requests, load)
-        return [self.network.ask(self.node, requests, load) for _ in range(self._effort.rounds)]
+        rounds = rounds or self._effort.rounds
+        return quietest(rounds, lambda _: self.network.ask(self.node, requests, load))
 
     def anew(
-        self, requests: Requests, count: int, start: int = 0, window: int = 128
+        self,
+        requests: Requests,
+        count: int,
+        start: int = 0,
+        window: int = 128,
+        rate: float = 0.0,
+        rounds: int = 0,
     ) -> list[Round]:
-        """So many in every round that were never asked for, from number ``start`` on."""
-        return [
-            self.network.ask(
-                self.node,
-                requests,
-                closed(
-                    count=count,
-                    skip=start + number * count,
-                    window=window,
-                    flows=min(window, MANY),
-                ),
-            )
-            for number in range(self._effort.rounds)
-        ]
+        """So many in every round that were never asked for, from number ``start`` on.
+
+        Args:
+            rate: a second, by chance; 0 for a closed loop.
+            rounds: 0 for the usual number.
+        """
+        load = _open(count / rate, rate) if rate else closed(window=window, flows=min(window, MANY))
+        load = replace(load, count=count)
+
+        def ask(number: int) -> Round:
+            at = replace(load, skip=start + number * count)
+            return self.network.ask(self.node, requests, at, strict=not rate)
+
+        return quietest(rounds or self._effort.rounds, ask)
+
+    def half(self, path: str, cost: Cost) -> float:
+        """Questions a second that are half of what the node can do now."""
+        return HALF_LOAD * 1e6 / (cost.cpu_us["recursive"] * self.network.paces[-1].of(path))
 
 
 def _warm(
-    folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told
-) -> tuple[dict[str, Latencies], Memory, list[float]]:
+    folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told, paced: Reference
+) -> tuple[dict[str, Latencies], Memory, list[Pace]]:
     """What a node does that remembers, and what remembering takes."""
     tell("start")
-    wanted = 2 * effort.records + effort.rounds * effort.alone
+    spread, rounds_of_latency = TRIES * effort.records, effort.latency_rounds
+    lonely = spread + TRIES * rounds_of_latency * effort.alone
+    wanted = lonely + TRIES * rounds_of_latency * effort.latency_share
     with _sampled(folder / "warm", effort, wanted) as (running, products):
-        meter = _Meter(running, effort)
+        meter = _Meter(running, effort, paced)
         process = _processes(meter.network)
         requests = write_questions(folder / "products", products)
         routes = len(products) - wanted
         meter.network.ask(meter.node, requests, closed(count=routes, skip=wanted))
-        before = resident(meter.network.pids("recursive"))
+        before = _known(meter)
         tell("cold-1")
-        costs["cold-1"] = cost_of(meter.anew(requests, effort.share), ("recursive", "enterprise"))
-        grown = resident(meter.network.pids("recursive")) - before
+        rounds = meter.anew(requests, effort.share)
+        costs["cold-1"] = cost_of("cold-1", rounds, ("recursive", "enterprise"))
+        grown = [now - then for now, then in zip(_known(meter), before, strict=True)]
         tell("a miss alone")
-        alone = meter.anew(requests, effort.alone, 2 * effort.records, window=1)
+        alone = meter.anew(requests, effort.alone, spread, window=1, rounds=rounds_of_latency)
         tell("misses at half the load")
-        rate = HALF_LOAD * 1e6 / (costs["cold-1"].cpu_us["recursive"] * meter.network.paces[-1])
-        seconds = effort.share / rate
-        load = replace(_open(seconds, rate), count=effort.share)
-        busy = [
-            meter.network.ask(
-                meter.node,
-                requests,
-                replace(load, skip=effort.records + number * effort.share),
-                strict=False,
-            )
-            for number in range(effort.rounds)
-        ]
+        rate = meter.half("cold-1", costs["cold-1"])
+        busy = meter.anew(
+            requests, effort.latency_share, lonely, rate=rate, rounds=rounds_of_latency
+        )
         hot = write_questions(folder / "hot", products[: min(_HOT, effort.records)])
         for name, flows in (("udp", 1), ("udp-many", MANY)):
             tell(name)
             rounds = meter.again(hot, closed(effort.seconds, flows=flows))
-            costs[name] = cost_of(rounds, ("recursive",))
-        latency = {"miss": latencies_of(alone), "half-miss": latencies_of(busy)}
+            costs[name] = cost_of(name, rounds, ("recursive",))
+        latency = {
+            "miss": latencies_of("miss", alone),
+            "half-miss": latencies_of("half-miss", busy),
+        }
         tell("a hit alone")
-        latency["hit"] = latencies_of(meter.again(hot, closed(effort.seconds, window=1)))
+        rounds = meter.again(hot, closed(effort.seconds / 2, window=1), rounds_of_latency)
+        latency["hit"] = latencies_of("hit", rounds)
         tell("hits at half the load")
-        rate = HALF_LOAD * 1e6 / (costs["udp-many"].cpu_us["recursive"] * meter.network.paces[-1])
-        load = _open(effort.seconds, rate)
-        latency["half"] = latencies_of(meter.again(hot, load))
+        load = _open(effort.seconds, meter.half("udp-many", costs["udp-many"]))
+        latency["half"] = latencies_of("half", meter.again(hot, load, rounds_of_latency))
         tell("missing-1")
-        absent = _absent(products, effort.records)
+        absent = _absent(products, spread)
         requests = write_questions(folder / "absent", absent)
-        costs["missing-1"] = cost_of(
-            meter.anew(requests, effort.share), ("recursive", "enterprise")
-        )
+        rounds = meter.anew(requests, effort.share)
+        costs["missing-1"] = cost_of("missing-1", rounds, ("recursive", "enterprise"))
         known = absent[: effort.rounds * effort.share][-min(_KNOWN_ABSENT, effort.share) :]
         for name, questions in (("not-found", known), ("malformed", MALFORMED)):
             tell(name)
             requests = write_questions(folder / name, questions)
-            costs[name] = cost_of(
-                meter.again(requests, closed(effort.seconds, flows=MANY)), ("recursive",)
-            )
+            rounds = meter.again(requests, closed(effort.seconds, flows=MANY))
+            costs[name] = cost_of(name, rounds, ("recursive",))
+        tell("mixed")
+        mixture = _mixture(products[:_HOT], known, TRIES * effort.rounds * effort.share)
+        rounds = meter.anew(write_questions(folder / "mixed", mixture), effort.share)
+        costs["mixed"] = cost_of("mixed", rounds, ("recursive", "enterprise"))
         counted = {
             kind: metric(meter.node, "wuhan_cache_bytes", **{"class": kind})
             / max(1.0, metric(meter.node, "wuhan_cache_entries", **{"class": kind}))
             for kind in ("leaf", "route", "negative")
         }
         memory = Memory(
-            leaf=max(0.0, grown / (effort.rounds * effort.share)),
+            leaf=max(0.0, grown[0] / max(1.0, grown[1])),
             leaf_counted=counted["leaf"],
             route_counted=counted["route"],
             negative_counted=counted["negative"],
@@ -235,13 +280,22 @@ def _warm(
     return latency, memory, meter.network.paces
 
 
-def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> list[float]:
+def _known(meter: _Meter) -> tuple[float, float]:
+    """Resident memory of the node, in octets, and the records that it has cached."""
+    resident_octets = resident(meter.network.pids("recursive"))
+    return resident_octets, metric(meter.node, "wuhan_cache_entries", **{"class": "leaf"})
+
+
+def _cold(
+    folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told, paced: Reference
+) -> list[Pace]:
     """What a node does that remembers nothing, and what refusals cost; paces."""
     tell("start")
-    with _sampled(folder / "cold", effort, effort.records, **_FORGETFUL) as (running, products):
-        meter = _Meter(running, effort)
+    wanted = TRIES * effort.records
+    with _sampled(folder / "cold", effort, wanted, **_FORGETFUL) as (running, products):
+        meter = _Meter(running, effort, paced)
         parents = [node.prefix for node in running.state.nodes if node.role == "secondary"]
-        each = -(-effort.records // len(parents))
+        each = -(-wanted // len(parents))
         above = [
             Question(handle, values=values)
             for pairs in zip(*(records_above(prefix, each) for prefix in parents), strict=True)
@@ -250,14 +304,13 @@ def _cold(folder: Path, effort: Effort, costs: dict[str, Cost], tell: Told) -> l
         for name, questions, roles in (("cold-2", above, ROLES[:3]), ("cold-3", products, ROLES)):
             tell(name)
             requests = write_questions(folder / name, questions)
-            costs[name] = cost_of(meter.anew(requests, effort.share), roles)
+            costs[name] = cost_of(name, meter.anew(requests, effort.share), roles)
         tell("shed")
         # The answer that there is no such name does not repeat it.
         question = replace(handle_request(f"{PREFIX}/n-{DIGITS}"), name=b"", right=_NO_SUCH_NAME)
         names = write_numbered(folder / "names", question, DIGITS.encode(), _NAMES)
-        costs["shed"] = cost_of(
-            [_shed(meter, names, effort) for _ in range(effort.rounds)], ("recursive",)
-        )
+        rounds = quietest(effort.rounds, lambda _: _shed(meter, names, effort))
+        costs["shed"] = cost_of("shed", rounds, ("recursive",))
     return meter.network.paces
 
 
@@ -310,6 +363,21 @@ def _absent(products: Sequence[Question], count: int) -> list[Question]:
     return [
         Question(f"{products[number].handle}-{number}", _NO_SUCH_NAME) for number in range(count)
     ]
+
+
+def _mixture(
+    cached: Sequence[Question], known_absent: Sequence[Question], count: int
+) -> list[Question]:
+    """``MIXTURE``, in an order by chance."""
+    sources: dict[str, Callable[[int], Question]] = {
+        "udp-many": lambda n: cached[n % len(cached)],
+        "missing-1": lambda n: Question(f"{cached[n % len(cached)].handle}-new-{n}", _NO_SUCH_NAME),
+        "not-found": lambda n: known_absent[n % len(known_absent)],
+        "malformed": lambda n: MALFORMED[n % len(MALFORMED)],
+    }
+    draw = Random(1)
+    kinds = draw.choices(list(MIXTURE), weights=list(MIXTURE.values()), k=count)
+    return [sources[kind](number) for number, kind in enumerate(kinds)]
 
 
 def _processes(network: Network) -> dict[Role, float]:

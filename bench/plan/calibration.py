@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resolver.model.errors import ConfigError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 FILE: Final = "calibration.json"
 """In the data folder."""
 
@@ -32,8 +32,12 @@ PATHS: Final = {
     "missing-1": "not found by asking one node",
     "shed": "a refusal, too busy",
     "authoritative": "from the enterprise's store, first time",
+    "mixed": "of 100, 70 are cached, 10 malformed, 20 not found",
 }
 """What is measured, in this order."""
+
+MIXTURE: Final = {"udp-many": 0.7, "missing-1": 0.1, "not-found": 0.1, "malformed": 0.1}
+"""Shares of the path ``mixed``: its parts are dearer together than one after another."""
 
 LATENCIES: Final = {
     "hit": "from the cache, one request at a time",
@@ -42,6 +46,9 @@ LATENCIES: Final = {
     "half-miss": "found by asking one node, at half of what the node can do",
 }
 """Latencies over UDP."""
+
+LIKE_HITS: Final = frozenset({"udp", "udp-many", "tcp", "http", "batch", "shed", "hit", "half"})
+"""Paths and latencies in which little but the kernel works; in all others Python does."""
 
 ROLES: Final = ("recursive", "top-level", "secondary", "enterprise")
 
@@ -55,6 +62,28 @@ class Table(BaseModel):
     """A part of the file; a key that is not here is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pace(Table):
+    """How fast the machine is: the CPU that a small recursive node takes (``bench.plan.pace``).
+
+    Attributes:
+        hit_us: for an answer from the cache.
+        miss_us: for an answer that another node was asked for.
+    """
+
+    hit_us: Annotated[float, Field(gt=0, lt=1e6)]
+    miss_us: Annotated[float, Field(gt=0, lt=1e6)]
+
+    def of(self, name: str) -> float:
+        """By which of the two a path, or a latency, is measured."""
+        return self.hit_us if name in LIKE_HITS else self.miss_us
+
+    def between(self, other: "Pace") -> "Pace":
+        """The middle of two."""
+        return Pace(
+            hit_us=(self.hit_us + other.hit_us) / 2, miss_us=(self.miss_us + other.miss_us) / 2
+        )
 
 
 class Cost(Table):
@@ -92,8 +121,9 @@ class Latencies(Table):
     p999_us: Amount
 
     def times(self, factor: float) -> "Latencies":
-        """With CPU that is so many times as dear."""
-        return self.model_copy(update={"cpu_us": self.cpu_us * factor})
+        """So many times as long, and as dear."""
+        told: dict[str, float] = self.model_dump()
+        return Latencies(**{name: us * factor for name, us in told.items()})
 
 
 class Memory(Table):
@@ -118,26 +148,31 @@ class Memory(Table):
 class Calibration(Table):
     """The whole file."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     made: datetime
     machine: str
     version: str
     rounds: int
     seconds: Amount
     quick: bool
-    pace_us: Annotated[float, Field(gt=0, lt=1e6, description="See bench.plan.pace.")]
+    pace: Pace
     costs: dict[str, Cost]
     latency: dict[str, Latencies]
     memory: Memory
 
-    def at_pace(self, pace_us: float) -> "Calibration":
+    def at_pace(self, pace: Pace) -> "Calibration":
         """The same machine at another pace."""
-        factor = pace_us / self.pace_us
+
+        def factor(name: str) -> float:
+            return pace.of(name) / self.pace.of(name)
+
         return self.model_copy(
             update={
-                "pace_us": pace_us,
-                "costs": {path: cost.times(factor) for path, cost in self.costs.items()},
-                "latency": {name: found.times(factor) for name, found in self.latency.items()},
+                "pace": pace,
+                "costs": {path: cost.times(factor(path)) for path, cost in self.costs.items()},
+                "latency": {
+                    name: found.times(factor(name)) for name, found in self.latency.items()
+                },
             }
         )
 

@@ -204,7 +204,7 @@ def calibrate(quick: bool, path: Path | None, as_json: bool, data: str) -> int:
     return 0
 
 
-_MEASUREMENTS: Final = 17
+_MEASUREMENTS: Final = 20
 
 
 def _scratch(at_end: ExitStack) -> Path:

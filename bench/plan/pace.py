@@ -1,40 +1,93 @@
 """How fast the machine is just now.
 
-On a machine that others use too, the same work takes 30 or 40 % more CPU in one minute than in
-another: neighbours share caches, memory and the two halves of a core. So every measurement has a
-fixed piece of work beside it, on the core of the node, which is like a node's own: a datagram to
-itself, a request decoded and encoded. Costs are told at the calibration's pace, and predictions for
-a run made at the pace of that run.
+Where others use the machine too, the same answer takes twice the CPU in one minute of what it takes
+in another: neighbours share caches, memory and, on a virtual machine, the two halves of a core; so
+do the two cores of a benchmark. A loop of arithmetic does not feel that as a node does: it told
+10 % where answers had become 40 % dearer. So the measure is a node: beside every round a recursive
+node of a small network of its own, on the same cores, is asked for what it has cached, and for
+names that do not exist and that it does not remember. Costs of a calibration are multiples of these
+two, and predictions for a run are made with those that were measured beside the run.
 """
 
-import os
-import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
 from typing import Final
 
-from bench.machine import client_core, keep_on, server_core
-from bench.speech import handle_request
-from resolver.wire.message import decode_request, encode_message
+from bench.answers import Population, Question
+from bench.machine import client_core, cpu_seconds
+from bench.native import Load, NativeError, Requests, run_load
+from bench.network import PREFIX, BenchNetwork
+from bench.plan.calibration import Pace
+from bench.plan.sampling import MANY, sample_network, write_questions
+from resolver.model.codes import ResponseCode
 
-_TIMES: Final = 1_500
-_ROOM: Final = 4096
+_MOMENT_S: Final = 0.1
+_WINDOW: Final = 128
+_CACHED: Final = 64
+_ABSENT: Final = 4_000
 
 
-def pace() -> float:
-    """Microseconds of CPU for one piece of the work. The process is on the clients' core then."""
-    octets = handle_request("88.901.1/000001").octets
-    keep_on(os.getpid(), {server_core()})
-    try:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
-        ):
-            other.bind(("127.0.0.1", 0))
-            one.connect(other.getsockname())
-            before = time.process_time()
-            for _ in range(_TIMES):
-                one.send(octets)
-                encode_message(decode_request(other.recv(_ROOM)))
-            return (time.process_time() - before) / _TIMES * 1e6
-    finally:
-        keep_on(os.getpid(), {client_core()})
+class Reference:
+    """The node whose answers are the measure."""
+
+    def __init__(self, running: BenchNetwork, folder: Path, hits: int, misses: int) -> None:
+        self._node: Final = running.recursive
+        self._hits: Final = hits
+        self._misses: Final = misses
+        known = Population(_CACHED, {})
+        self._cached: Final = write_questions(
+            folder / "cached", (known.product(PREFIX, item + 1) for item in range(_CACHED))
+        )
+        code = int(ResponseCode.HANDLE_NOT_FOUND)
+        self._absent: Final = write_questions(
+            folder / "absent", (Question(f"{PREFIX}/absent-{n}", code) for n in range(_ABSENT))
+        )
+        self._last = self._measured()
+        self._at = -inf
+
+    def pace(self) -> Pace:
+        """The pace of this moment, or of a moment ago; takes some tenths of a second.
+
+        Raises:
+            NativeError: an answer was not right.
+        """
+        if time.monotonic() - self._at > _MOMENT_S:
+            self._last = self._measured()
+            self._at = time.monotonic()
+        return self._last
+
+    def _measured(self) -> Pace:
+        return Pace(
+            hit_us=self._cost(self._cached, self._hits),
+            miss_us=self._cost(self._absent, self._misses),
+        )
+
+    def _cost(self, requests: Requests, count: int) -> float:
+        load = Load(
+            seconds=60.0, window=_WINDOW, flows=MANY, count=count, timeout=5.0, core=client_core()
+        )
+        node = self._node
+        before = cpu_seconds(node.pids)
+        figures = run_load("udp", (node.address, node.port), requests, load)
+        if figures.trouble():
+            raise NativeError(f"{figures.trouble()} while the pace was measured")
+        return (cpu_seconds(node.pids) - before) / count * 1e6
+
+
+@contextmanager
+def reference(folder: Path, hits: int = 8_000, misses: int = 600) -> Iterator[Reference]:
+    """A small network beside the one that is measured, for as long as the block lasts.
+
+    Args:
+        folder: empty, for the network's data.
+        hits, misses: questions that tell the pace.
+
+    Raises:
+        ResolverError: it does not start, or an answer is not right.
+    """
+    data = folder / "network"
+    with sample_network(data, _CACHED, source="minimal", negative_ttl_s=0.0) as running:
+        yield Reference(running, folder, hits, misses)

@@ -206,10 +206,19 @@ def show_validation(found: Mapping[str, Any]) -> None:
     output.table(heads, rows, right=heads[2:6])
     click.echo("  predicted at the machine's pace in each run; at that of the calibration:")
     for case in found["cases"]:
-        error = _error(case["throughput_error_at_the_calibrations_pace"], False)
+        pace, rate = case["pace"], case["throughput_at_the_calibrations_pace"]
+        error = _error(rate / case["figures"][0]["measured"] - 1, False)
         click.echo(
-            f"   {case['workload']}: work took {case['pace']:.2f} times as much, throughput {error}"
+            f"   {case['workload']}: a hit took {pace['hit']:.2f} times as much, a miss"
+            f" {pace['miss']:.2f} times, throughput {error}"
         )
+    for case in found["cases"]:
+        noisy = sum(share > found["quiet"] for share in case["rounds"]["stolen"])
+        if noisy:
+            click.echo(
+                f"  {case['workload']}: in {noisy} rounds the machine's host took more than"
+                f" {found['quiet']:.0%} of a core; repeat this when it is quieter"
+            )
     for case in found["cases"]:
         for trouble in case["troubles"]:
             click.echo(f"  {case['workload']}, at half of what was predicted: {trouble}")

@@ -11,23 +11,27 @@ the node's batches half empty.
 """
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from bench.answers import Population
-from bench.machine import beside_the_clients, client_core, machine_line
+from bench.machine import beside_the_clients, machine_line
 from bench.native import Load, Requests
 from bench.plan.answering import HALF_LOAD, Answers, Caches, answers, latency
-from bench.plan.asking import ROLES, Network, Round, closed, sample_network, write_questions
-from bench.plan.calibrate import IN_FLIGHT, MANY
+from bench.plan.asking import QUIET, ROLES, Network, Round, closed, median_pace, quietest
+from bench.plan.calibrate import IN_FLIGHT
 from bench.plan.calibration import Calibration
 from bench.plan.demand import Demand, of_workload
+from bench.plan.pace import Reference, reference
+from bench.plan.queueing import Latency
+from bench.plan.sampling import MANY, sample_network, write_questions
 from bench.run.nodes import Nodes
 from bench.workloads.model import Workload, load_workload
 from bench.workloads.names import Asked, questions
+from resolver.cluster.state import NodeState
 
 RATE_WITHIN: Final = 0.15
 HITS_WITHIN: Final = 0.02
@@ -72,19 +76,6 @@ CASES: Final = (
 )
 
 
-@dataclass(slots=True)
-class Run:
-    """What was measured."""
-
-    rate: list[float] = field(default_factory=list)
-    cpu_us: list[float] = field(default_factory=list)
-    p99_us: list[float] = field(default_factory=list)
-    p50_us: list[float] = field(default_factory=list)
-    pace_us: list[float] = field(default_factory=list)
-    hits: Mapping[str, float] = field(default_factory=dict)
-    troubles: list[str] = field(default_factory=list)
-
-
 def validate(
     folder: Path,
     calibration: Calibration,
@@ -99,10 +90,10 @@ def validate(
         ResolverError: a network does not start, or an answer is not right.
     """
     rows = []
-    with beside_the_clients():
+    with beside_the_clients(), reference(folder / "reference") as paced:
         for case in cases:
             tell(f"{case.workload}: {case.title}")
-            row = _row(case, folder / case.workload, calibration, rounds, seconds)
+            row = _row(case, folder / case.workload, calibration, paced, rounds, seconds)
             rows.append(row)
     return {
         "machine": machine_line(),
@@ -112,6 +103,7 @@ def validate(
         },
         "rounds": rounds,
         "seconds": seconds,
+        "quiet": QUIET,
         "goals": {"throughput": RATE_WITHIN, "hits": HITS_WITHIN, "p99": P99_WITHIN},
         "cases": rows,
         "met": all(figure["met"] for row in rows for figure in row["figures"]),
@@ -125,29 +117,19 @@ def native_part(workload: Workload) -> Workload:
     return workload.model_copy(update={"client": tuple(chosen)})
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Of a case: what a worker does at its most and at half of that."""
-
-    rate: float
-    full: Answers
-    half: Answers
-    p99_s: float
-    p50_s: float
-
-
-def predict(demand: Demand, caches: Caches, calibration: Calibration) -> Prediction:
-    """What the two cores do with a demand, whatever its own rate."""
+def most(demand: Demand, caches: Caches, calibration: Calibration) -> Answers:
+    """What the two cores do at most with a demand, whatever its own rate."""
     rate = demand.rate
-    full = answers(demand, rate, caches, calibration)
     for _ in range(_STEPS):
-        full = answers(replace(demand, rate=rate), rate, caches, calibration)
-        rate = 1e6 / max(full.cpu_us["recursive"], _beside(full, calibration))
-    rate_of_half = HALF_LOAD * rate
-    half = answers(replace(demand, rate=rate_of_half), rate_of_half, caches, calibration)
-    busy = _beside(half, calibration) * rate_of_half / 1e6
-    took = latency(half, calibration, busy)
-    return Prediction(rate, full, half, took.p99, took.p50)
+        found = answers(replace(demand, rate=rate), rate, caches, calibration)
+        rate = 1e6 / max(found.cpu_us["recursive"], _beside(found, calibration))
+    return replace(found, rate=rate)
+
+
+def under(demand: Demand, rate: float, caches: Caches, calibration: Calibration) -> Latency:
+    """How long answers take if so many questions come a second."""
+    found = answers(replace(demand, rate=rate), rate, caches, calibration)
+    return latency(found, calibration, _beside(found, calibration) * rate / 1e6)
 
 
 def _beside(found: Answers, calibration: Calibration) -> float:
@@ -177,7 +159,12 @@ def caches_of(case: Case, calibration: Calibration) -> tuple[Caches, dict[str, A
 
 
 def _row(
-    case: Case, folder: Path, calibration: Calibration, rounds: int, seconds: float
+    case: Case,
+    folder: Path,
+    calibration: Calibration,
+    paced: Reference,
+    rounds: int,
+    seconds: float,
 ) -> dict[str, Any]:
     workload = native_part(load_workload(case.workload))
     caches, settings = caches_of(case, calibration)
@@ -199,93 +186,96 @@ def _row(
         sizes = Demand(_FIRST_RATE, identifiers, float(len(enterprises)), float(parents))
         demand = of_workload(workload, sizes)
         nodes = Nodes(running.state, folder / "network")
-        network, node = Network(running.state), running.recursive
-        place = case.warm
-        network.ask(node, requests, closed(count=case.warm, flows=MANY))
+        asking = _Asking(Network(running.state, paced), running.recursive, requests)
+        asking.go_on(closed(count=case.warm, flows=MANY))
         nodes.read()
-        run = Run()
-        for one in _rounds(
-            network,
-            running.recursive,
-            requests,
-            place,
-            closed(seconds, flows=MANY, window=_WINDOW),
-            rounds,
-        ):
-            run.rate.append(one.answers / one.figures.elapsed)
-            run.cpu_us.append(one.cpu_us["recursive"])
-            run.pace_us.append(one.pace_us)
-            place += one.figures.sent
+        load = closed(seconds, flows=MANY, window=_WINDOW)
+        full = quietest(rounds, lambda _: asking.go_on(load))
         _, looked = nodes.read()
-        run.hits = {name: hit / max(1.0, hit + miss) for name, (hit, miss) in looked.items()}
+        hits = {name: hit / max(1.0, hit + miss) for name, (hit, miss) in looked.items()}
         # What others leave of the machine changes from minute to minute; that is not predicted.
-        now = calibration.at_pace(statistics.median(run.pace_us))
-        predicted = predict(demand, caches, now)
-        plain = predict(demand, caches, calibration)
-        load = Load(
-            seconds=seconds,
-            window=IN_FLIGHT,
-            flows=MANY,
-            rate=HALF_LOAD * predicted.rate,
-            poisson=workload.seed,
-            timeout=5.0,
-            core=client_core(),
-        )
-        for one in _rounds(network, node, requests, place, load, rounds):
-            run.p99_us.append(one.figures.latency_us["p99"])
-            run.p50_us.append(one.figures.latency_us["p50"])
-            if one.figures.trouble():
-                run.troubles.append(one.figures.trouble())
-    return _compared(case, predicted, run) | {
-        "pace": now.pace_us / calibration.pace_us,
-        "throughput_error_at_the_calibrations_pace": plain.rate / statistics.median(run.rate) - 1,
+        then = calibration.at_pace(median_pace([one.pace for one in full]))
+        rate = HALF_LOAD * most(demand, caches, then).rate
+        load = replace(load, window=IN_FLIGHT, rate=rate, poisson=workload.seed)
+        half = quietest(rounds, lambda _: asking.go_on(load))
+    later = calibration.at_pace(median_pace([one.pace for one in half]))
+    return _compared(
+        case,
+        most(demand, caches, then),
+        full,
+        hits,
+        under(demand, rate, caches, later),
+        half,
+    ) | {
+        "asked_at_half": rate,
+        "throughput_at_the_calibrations_pace": most(demand, caches, calibration).rate,
+        "pace": {
+            "hit": then.pace.hit_us / calibration.pace.hit_us,
+            "miss": then.pace.miss_us / calibration.pace.miss_us,
+        },
     }
 
 
-def _rounds(
-    network: Network, node: Any, requests: Requests, place: int, load: Load, rounds: int
-) -> Iterator[Round]:
-    """Rounds that go on in the questions where the one before has ended."""
-    for _ in range(rounds):
-        at = replace(load, skip=place % requests.count)
+class _Asking:
+    """Questions that go on where those before have ended."""
+
+    def __init__(self, network: Network, node: NodeState, requests: Requests) -> None:
+        self._network, self._node, self._requests = network, node, requests
+        self._place = 0
+
+    def go_on(self, load: Load) -> Round:
+        """A round."""
+        at = replace(load, skip=self._place % self._requests.count)
         # A node that others keep from its core may refuse what it could else answer.
-        one = network.ask(node, requests, at, strict=not load.rate)
-        place += one.figures.sent
-        yield one
+        one = self._network.ask(self._node, self._requests, at, strict=not load.rate)
+        self._place += one.figures.sent
+        return one
 
 
-def _compared(case: Case, predicted: Prediction, run: Run) -> dict[str, Any]:
-    rate, p99 = statistics.median(run.rate), statistics.median(run.p99_us) / 1e3
+def _compared(
+    case: Case,
+    predicted: Answers,
+    full: Sequence[Round],
+    hits: Mapping[str, float],
+    took: Latency,
+    half: Sequence[Round],
+) -> dict[str, Any]:
+    rates = [one.answers / one.figures.elapsed for one in full]
+    rate = statistics.median(rates)
+    p50, p99 = (
+        statistics.median(one.figures.latency_us[name] for one in half) / 1e3
+        for name in ("p50", "p99")
+    )
     figures = [
         _figure("throughput, 1/s", predicted.rate, rate, predicted.rate / rate - 1, RATE_WITHIN),
         *(
             _figure(
                 f"{name} hits",
-                predicted.full.hits[name],
-                run.hits[name],
-                predicted.full.hits[name] - run.hits[name],
+                predicted.hits[name],
+                hits[name],
+                predicted.hits[name] - hits[name],
                 HITS_WITHIN,
             )
             for name in ("leaf", "route")
-            if name in run.hits and (name == "leaf" or case.routes)
+            if name in hits and (name == "leaf" or case.routes)
         ),
-        _figure("p99, ms", predicted.p99_s * 1e3, p99, predicted.p99_s * 1e3 / p99 - 1, P99_WITHIN),
+        _figure("p99, ms", took.p99 * 1e3, p99, took.p99 * 1e3 / p99 - 1, P99_WITHIN),
     ]
     return {
         "workload": case.workload,
         "title": case.title,
         "figures": figures,
-        "asked_at_half": HALF_LOAD * predicted.rate,
         "cpu_us": {
-            "predicted": predicted.full.cpu_us["recursive"],
-            "measured": statistics.median(run.cpu_us),
+            "predicted": predicted.cpu_us["recursive"],
+            "measured": statistics.median(one.cpu_us["recursive"] for one in full),
         },
-        "p50_ms": {
-            "predicted": predicted.p50_s * 1e3,
-            "measured": statistics.median(run.p50_us) / 1e3,
+        "p50_ms": {"predicted": took.p50 * 1e3, "measured": p50},
+        "troubles": [one.figures.trouble() for one in half if one.figures.trouble()],
+        "rounds": {
+            "rate": rates,
+            "p99_us": [one.figures.latency_us["p99"] for one in half],
+            "stolen": [one.stolen for one in (*full, *half)],
         },
-        "troubles": run.troubles,
-        "rounds": {"rate": run.rate, "p99_us": run.p99_us},
     }
 
 
