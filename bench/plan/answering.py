@@ -13,19 +13,17 @@ from itertools import accumulate
 from typing import Final
 
 from bench.plan import caching
-from bench.plan.calibration import MIXTURE, ROLES, Calibration, Latencies
+from bench.plan.calibration import HALF_LOAD, MIXTURE, ROLES, Calibration, Latencies
 from bench.plan.demand import UNKNOWN_ENTERPRISES, Demand
 from bench.plan.popularity import uniform_groups
 from bench.plan.queueing import BATCH, Kind, Latency, Spread, simulate
-
-HALF_LOAD: Final = 0.5
-"""Utilisation at which latency under load is calibrated."""
 
 MALFORMED_LOOKS: Final = 0.25
 """Share of malformed messages (``bench.answers``) that name something which then is looked for."""
 
 _FIT_QUESTIONS: Final = 12_000
 _FIT_STEPS: Final = 10
+_LEAST_IDLE: Final = 0.02
 _SHARES: Final = (0.0, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -219,41 +217,75 @@ def kinds(
     found: Answers, calibration: Calibration, worker: Worker, others_busy: float
 ) -> list[Kind]:
     """The questions of a worker by kind, for the queue."""
-    miss = calibration.latency["miss"]
-    cold = calibration.us("cold-1") / 1e6
-    around = worker.around.values[0]
-    # Alone, a miss is two visits of a worker that has to be woken, and what it is away.
-    visits = cold + 2 * (worker.turn * (1 - 1 / BATCH) + worker.wake)
-    away = max(calibration.us("cold-1", "enterprise") / 1e6, miss.p50_us / 1e6 - visits - around)
-    far = _far(calibration, worker, away, around)
-    stretched = away / max(0.02, 1 - others_busy)
+    far = _far(calibration, worker)
+    stretched = far.away / max(_LEAST_IDLE, 1 - others_busy)
     made = []
     for path, share in found.parts.items():
         family, _, number = path.partition("-")
         asks = int(number) if family in ("cold", "missing") else 0
-        service = found.mixing * calibration.us(path) / 1e6 - (1 + asks) * worker.turn / BATCH
-        made.append(Kind(share, max(0.0, service), asks, stretched, far if asks else worker.around))
+        cost = found.mixing * calibration.us(path) / 1e6
+        if asks:
+            service = cost - (1 + asks) * (worker.turn + far.turn) / BATCH
+            made.append(Kind(share, max(0.0, service), asks, stretched, far.around, far.turn))
+        else:
+            service = cost - worker.turn / BATCH
+            made.append(Kind(share, max(0.0, service), base=worker.around))
     return made
 
 
-def _far(calibration: Calibration, worker: Worker, away: float, around: float) -> Spread:
-    """What a miss takes besides, at half the load: what was measured there, less what the queue
-    says of it."""
-    cold = calibration.us("cold-1") / 1e6
-    busy = HALF_LOAD * calibration.us("cold-1", "enterprise") / calibration.us("cold-1")
-    service = max(0.0, cold - 2 * worker.turn / BATCH)
-    found = _alone(cold, service, away / max(0.02, 1 - busy), worker.turn, worker.wake)
-    model = (found.p50, found.p50, found.p90, found.p99, found.p999)
-    half = _tail(calibration.latency["half-miss"])
-    rest = [max(around, us / 1e6 - ours) for us, ours in zip(half, model, strict=True)]
-    return Spread(_SHARES, tuple(accumulate(rest, max)))
+@dataclass(frozen=True, slots=True)
+class _Far:
+    """What is so of questions that others are asked for, in seconds.
+
+    Attributes:
+        away: what one of the others takes.
+        turn: see ``queueing.Kind``.
+        around: what they take besides.
+    """
+
+    away: float
+    turn: float
+    around: Spread
+
+
+def _far(calibration: Calibration, worker: Worker) -> _Far:
+    """From misses alone, and at half of what a worker can do."""
+    return _fitted_far(
+        calibration.us("cold-1") / 1e6,
+        calibration.us("cold-1", "enterprise") / 1e6,
+        worker,
+        calibration.latency["miss"],
+        calibration.latency["half-miss"],
+    )
 
 
 @lru_cache(maxsize=64)
-def _alone(cold: float, service: float, away: float, turn: float, wake: float) -> Latency:
-    """Misses only, at half of what a worker can do."""
-    kinds = [Kind(1.0, service, 1, away)]
-    return simulate(HALF_LOAD / cold, kinds, turn=turn, wake=wake, questions=_FIT_QUESTIONS)
+def _fitted_far(
+    cold: float, enterprise: float, worker: Worker, alone: Latencies, half: Latencies
+) -> _Far:
+    """The turn with which a worker spends, at half of what it can do, what was measured there."""
+    around = worker.around.values[0]
+    idle = max(_LEAST_IDLE, 1 - HALF_LOAD * enterprise / cold)
+
+    def away(turn: float) -> float:
+        # Alone, a miss is two visits of a worker that has to be woken, and what it is away.
+        visits = cold + 2 * ((worker.turn + turn) * (1 - 1 / BATCH) + worker.wake)
+        return max(enterprise, alone.p50_us / 1e6 - visits - around)
+
+    def played(turn: float) -> Latency:
+        service = max(0.0, cold - 2 * (worker.turn + turn) / BATCH)
+        kinds = [Kind(1.0, service, 1, away(turn) / idle, None, turn)]
+        rate = HALF_LOAD / cold
+        return simulate(rate, kinds, turn=worker.turn, wake=worker.wake, questions=_FIT_QUESTIONS)
+
+    least, most = 0.0, cold
+    for _ in range(_FIT_STEPS):
+        turn = (least + most) / 2
+        least, most = (turn, most) if played(turn).cpu < half.cpu_us / 1e6 else (least, turn)
+    found = played(least)
+    model = (found.p50, found.p50, found.p90, found.p99, found.p999)
+    rest = [max(around, us / 1e6 - ours) for us, ours in zip(_tail(half), model, strict=True)]
+    return _Far(away(least), least, Spread(_SHARES, tuple(accumulate(rest, max))))
 
 
 def _tail(measured: Latencies) -> tuple[float, ...]:

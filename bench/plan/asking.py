@@ -71,7 +71,8 @@ class Network:
         Raises:
             NativeError: one is not.
         """
-        pace = self._reference.pace()
+        tail = bool(load.poisson)
+        pace = self._reference.pace(tail=tail)
         stolen, before = Stolen(), self._spent()
         figures = run_load("udp", (node.address, node.port), requests, load)
         after, taken = self._spent(), stolen.share()
@@ -79,7 +80,7 @@ class Network:
             raise NativeError(f"{figures.trouble()} while {node.name} was asked")
         answers = max(1, sum(figures.codes.values()))
         cost = {role: (after[role] - before[role]) / answers * 1e6 for role in ROLES}
-        pace = pace.between(self._reference.pace())
+        pace = pace.between(self._reference.pace(tail=tail))
         self.paces.append(pace)
         return Round(cost, figures, answers, pace, taken)
 
@@ -101,9 +102,11 @@ def quietest(count: int, ask: Callable[[int], Round]) -> list[Round]:
 
 def median_pace(paces: Sequence[Pace]) -> Pace:
     """The usual one."""
+    tails = [pace.tail_us for pace in paces if pace.tail_us]
     return Pace(
         hit_us=statistics.median(pace.hit_us for pace in paces),
         miss_us=statistics.median(pace.miss_us for pace in paces),
+        tail_us=statistics.median(tails) if tails else 0.0,
     )
 
 
@@ -136,15 +139,17 @@ def latencies_of(name: str, rounds: Sequence[Round]) -> Latencies:
     def median(of: Callable[[Round], float]) -> float:
         return statistics.median(of(one) / one.pace.of(name) for one in rounds)
 
-    def latency(share: str) -> float:
-        return median(lambda one: one.figures.latency_us[share])
+    def tail(share: str) -> float:
+        return statistics.median(
+            one.figures.latency_us[share] / one.pace.tail(name) for one in rounds
+        )
 
     return Latencies(
         cpu_us=median(lambda one: one.cpu_us["recursive"]),
-        p50_us=latency("p50"),
-        p90_us=latency("p90"),
-        p99_us=latency("p99"),
-        p999_us=latency("p999"),
+        p50_us=median(lambda one: one.figures.latency_us["p50"]),
+        p90_us=tail("p90"),
+        p99_us=tail("p99"),
+        p999_us=tail("p999"),
     )
 
 

@@ -18,7 +18,6 @@ from bench.native import Load, Requests, write_numbered
 from bench.network import DIGITS, PREFIX, BenchNetwork, metric
 from bench.paths import authoritative, batch, http, tcp
 from bench.paths.common import Measure, Options
-from bench.plan.answering import HALF_LOAD
 from bench.plan.asking import (
     ROLES,
     TRIES,
@@ -32,6 +31,7 @@ from bench.plan.asking import (
     quietest,
 )
 from bench.plan.calibration import (
+    HALF_LOAD,
     MIXTURE,
     Calibration,
     Cost,
@@ -134,7 +134,7 @@ def calibrate(folder: Path, effort: Effort, tell: Told, *, quick: bool = False) 
         paces += _cold(folder, effort, costs, tell, paced)
     pace = median_pace(paces)
     costs = {path: cost.times(pace.of(path)) for path, cost in costs.items()}
-    latency = {name: found.times(pace.of(name)) for name, found in latency.items()}
+    latency = {name: found.times(pace.of(name), pace.tail(name)) for name, found in latency.items()}
     # In the first round over HTTP the application makes all answers; it is not the median.
     rounds = max(3, effort.rounds)
     for name, (measure, role) in _PATHS.items():

@@ -52,6 +52,9 @@ LIKE_HITS: Final = frozenset({"udp", "udp-many", "tcp", "http", "batch", "shed",
 
 ROLES: Final = ("recursive", "top-level", "secondary", "enterprise")
 
+HALF_LOAD: Final = 0.5
+"""Utilisation at which latency under load is calibrated."""
+
 HOW_TO: Final = "make one: wuhan bench calibrate"
 
 Amount = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
@@ -70,19 +73,28 @@ class Pace(Table):
     Attributes:
         hit_us: for an answer from the cache.
         miss_us: for an answer that another node was asked for.
+        tail_us: the latency that one of a hundred of those exceeds at half of what that node can
+            do: how much everybody is disturbed; 0 if that was not measured.
     """
 
     hit_us: Annotated[float, Field(gt=0, lt=1e6)]
     miss_us: Annotated[float, Field(gt=0, lt=1e6)]
+    tail_us: Amount = 0.0
 
     def of(self, name: str) -> float:
         """By which of the two a path, or a latency, is measured."""
         return self.hit_us if name in LIKE_HITS else self.miss_us
 
+    def tail(self, name: str) -> float:
+        """By which the tail of a latency is measured."""
+        return self.tail_us if name.startswith("half") and self.tail_us else self.of(name)
+
     def between(self, other: "Pace") -> "Pace":
         """The middle of two."""
         return Pace(
-            hit_us=(self.hit_us + other.hit_us) / 2, miss_us=(self.miss_us + other.miss_us) / 2
+            hit_us=(self.hit_us + other.hit_us) / 2,
+            miss_us=(self.miss_us + other.miss_us) / 2,
+            tail_us=(self.tail_us + other.tail_us) / 2,
         )
 
 
@@ -120,10 +132,15 @@ class Latencies(Table):
     p99_us: Amount
     p999_us: Amount
 
-    def times(self, factor: float) -> "Latencies":
-        """So many times as long, and as dear."""
-        told: dict[str, float] = self.model_dump()
-        return Latencies(**{name: us * factor for name, us in told.items()})
+    def times(self, factor: float, tail: float) -> "Latencies":
+        """So many times as long, and as dear; ``tail`` is the factor for all above the median."""
+        return Latencies(
+            cpu_us=self.cpu_us * factor,
+            p50_us=self.p50_us * factor,
+            p90_us=self.p90_us * tail,
+            p99_us=self.p99_us * tail,
+            p999_us=self.p999_us * tail,
+        )
 
 
 class Memory(Table):
@@ -166,12 +183,17 @@ class Calibration(Table):
         def factor(name: str) -> float:
             return pace.of(name) / self.pace.of(name)
 
+        def tail(name: str) -> float:
+            known = pace.tail_us and self.pace.tail_us
+            return pace.tail(name) / self.pace.tail(name) if known else factor(name)
+
         return self.model_copy(
             update={
                 "pace": pace,
                 "costs": {path: cost.times(factor(path)) for path, cost in self.costs.items()},
                 "latency": {
-                    name: found.times(factor(name)) for name, found in self.latency.items()
+                    name: found.times(factor(name), tail(name))
+                    for name, found in self.latency.items()
                 },
             }
         )

@@ -70,7 +70,10 @@ class Kind:
         service: CPU of the worker, for all visits together.
         asks: how many others are asked, one after another; each reply is another visit.
         away: how long each of them takes where nobody waits.
-        base: latency besides, such as of the network and the client.
+        base: latency besides, such as of the network and the client; what it is above its least
+            comes once for each node that is asked.
+        turn: CPU besides for each batch in which there are some, however many; of several kinds
+            the most.
     """
 
     share: float
@@ -78,6 +81,7 @@ class Kind:
     asks: int = 0
     away: float = 0.0
     base: "Spread | None" = None
+    turn: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ class Spread:
     values: tuple[float, ...]
 
     def at(self, share: float) -> float:
-        """The quantile, between the known ones by a straight line."""
+        """The quantile; between the known ones as that of an exponential distribution is, so that a
+        tail is not taken for a plateau. By a straight line up to the greatest of all (share 1)."""
         place = bisect_left(self.shares, share)
         if place == 0:
             return self.values[0]
@@ -100,6 +105,8 @@ class Spread:
             return self.values[-1]
         low, high = self.shares[place - 1], self.shares[place]
         part = (share - low) / (high - low)
+        if high < 1:
+            part = log((1 - low) / (1 - share)) / log((1 - low) / (1 - high))
         return self.values[place - 1] + part * (self.values[place] - self.values[place - 1])
 
 
@@ -136,8 +143,8 @@ def simulate(
         wake: the same for each batch for which the worker had to be woken.
         batch: requests that are taken at a time, at most.
     """
-    mean = sum(kind.share * kind.service for kind in kinds)
-    if rate * (mean + turn * sum(k.share * (1 + k.asks) for k in kinds) / batch) >= 1:
+    full = (k.share * (k.service + (1 + k.asks) * (turn + k.turn) / batch) for k in kinds)
+    if rate * sum(full) >= 1:
         return OVERLOADED
     draw = Random(seed)
     arrivals = _arrivals(draw, rate, kinds, questions)
@@ -168,6 +175,7 @@ def _played(
 ) -> tuple[list[float], float]:
     """How long each question took, in the order of their arrivals, and the CPU of all."""
     service = [kind.service / (1 + kind.asks) for kind in kinds]
+    turns = [kind.turn for kind in kinds]
     took = [0.0] * len(arrivals)
     back: list[_Visit] = []
     queue: deque[_Visit] = deque()
@@ -188,13 +196,20 @@ def _played(
             queue.append(heappop(back))
         taken = [queue.popleft() for _ in range(min(batch, len(queue)))]
         cost = turn + woken + sum(service[kind] for _, _, kind, _ in taken)
+        cost += max(turns[kind] for _, _, kind, _ in taken)
         spent += cost
         free += cost
         for _, number, kind, asks in taken:
             if asks:
                 heappush(back, (free + kinds[kind].away, number, kind, asks - 1))
             else:
-                base = kinds[kind].base
-                extra = base.at(draw.random()) if base else 0.0
-                took[number] = free - arrivals[number][0] + extra
+                took[number] = free - arrivals[number][0] + _besides(kinds[kind], draw)
     return took, spent
+
+
+def _besides(kind: Kind, draw: Random) -> float:
+    base = kind.base
+    if base is None:
+        return 0.0
+    least, times = base.values[0], max(1, kind.asks)
+    return least + sum(base.at(draw.random()) - least for _ in range(times))

@@ -20,10 +20,10 @@ from typing import Any, Final
 from bench.answers import Population
 from bench.machine import beside_the_clients, machine_line
 from bench.native import Load, Requests
-from bench.plan.answering import HALF_LOAD, Answers, Caches, answers, latency
+from bench.plan.answering import Answers, Caches, answers, latency
 from bench.plan.asking import QUIET, ROLES, Network, Round, closed, median_pace, quietest
 from bench.plan.calibrate import IN_FLIGHT
-from bench.plan.calibration import Calibration
+from bench.plan.calibration import HALF_LOAD, Calibration
 from bench.plan.demand import Demand, of_workload
 from bench.plan.pace import Reference, reference
 from bench.plan.queueing import Latency

@@ -8,8 +8,17 @@ import time
 
 import pytest
 
+from bench import machine
 from bench.goals import Goal, lines_of
-from bench.machine import Neighbours, beside_the_clients, client_core, cpu_seconds, family, resident
+from bench.machine import (
+    Neighbours,
+    Stolen,
+    beside_the_clients,
+    client_core,
+    cpu_seconds,
+    family,
+    resident,
+)
 
 
 def test_cpu_is_what_the_process_has_used():
@@ -67,3 +76,15 @@ def test_goals_have_a_bound_above_or_below():
         "CPU: 4.57 µs, at most 5: met",
         "rate: 61,234, at least 70,000: MISSED",
     ]
+
+
+def test_what_the_host_takes_is_a_share():
+    stolen = Stolen()
+    assert 0.0 <= stolen.share() <= 1.0
+
+
+def test_what_the_host_takes_is_that_of_the_core_that_lost_most(monkeypatch: pytest.MonkeyPatch):
+    taken = [[1.0, 2.0], [1.0, 2.5]]
+    monkeypatch.setattr(machine, "_stolen_seconds", lambda: taken.pop(0))
+    monkeypatch.setattr(machine.time, "monotonic", iter([10.0, 12.0]).__next__)
+    assert Stolen().share() == pytest.approx(0.25)

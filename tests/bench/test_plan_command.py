@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bench.native import why_not
-from bench.plan.answering import Caches, answers
-from bench.plan.calibration import PATHS, Calibration, load, now, save
+from bench.plan.answering import Caches, answers, mixed
+from bench.plan.calibration import MIXTURE, PATHS, Calibration, Pace, load, now, save
 from bench.plan.demand import Demand, of_workload
 from bench.plan.fleet import Room, fleet, losses
 from bench.plan.sensitivity import effects
-from bench.plan.validate import CASES, native_part, predict
+from bench.plan.validate import CASES, most, native_part
 from bench.workloads.model import load_workload
 from resolver.cli.main import main
 from resolver.model.errors import ConfigError
@@ -21,7 +21,7 @@ NODES = {"top-level": 20.0, "secondary": 30.0, "enterprise": 40.0}
 COSTS = {
     "udp": 4.0, "udp-many": 5.0, "tcp": 2.0, "http": 15.0, "batch": 1.0, "not-found": 30.0,
     "malformed": 30.0, "cold-1": 120.0, "cold-2": 160.0, "cold-3": 200.0, "missing-1": 100.0,
-    "shed": 4.0, "authoritative": 0.0,
+    "shed": 4.0, "authoritative": 0.0, "mixed": 19.5,
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def calibration() -> Calibration:
             "rounds": 1,
             "seconds": 1.0,
             "quick": False,
-            "pace_us": 20.0,
+            "pace": {"hit_us": 5.0, "miss_us": 100.0, "tail_us": 4_000.0},
             "costs": costs,
             "latency": {
                 "hit": {"cpu_us": 40.0, **times},
@@ -196,7 +196,7 @@ def damaged(document: dict[str, Any], what: str) -> str:
     ("what", "said"),
     [
         ("cut", "is damaged: it is not JSON"),
-        ("form", "is a calibration of form 7, and this version reads form 1"),
+        ("form", "is a calibration of form 7, and this version reads form 2"),
         ("other", "is no calibration"),
         ("list", "is no calibration"),
         ("cost", "is damaged: costs.udp.cpu_us.recursive"),
@@ -254,21 +254,42 @@ def test_items_that_come_round_within_a_life_are_hits():
 
 
 def test_costs_follow_the_machines_pace():
-    slower = calibration().at_pace(30.0)
+    slower = calibration().at_pace(Pace(hit_us=6.0, miss_us=150.0, tail_us=8_000.0))
     assert slower.us("cold-1") == pytest.approx(1.5 * 120.0)
-    assert slower.costs["udp"].client_us == pytest.approx(4.5)
-    assert slower.latency["hit"].cpu_us == pytest.approx(60.0)
-    assert slower.latency["hit"].p50_us == 80.0
-    assert slower.at_pace(20.0).us("tcp", "secondary") == calibration().us("tcp", "secondary")
+    assert slower.us("cold-1", "enterprise") == pytest.approx(1.5 * 40.0)
+    assert slower.costs["udp"].client_us == pytest.approx(1.2 * 3.0)
+    hit, miss = slower.latency["hit"], slower.latency["half-miss"]
+    assert (hit.cpu_us, hit.p50_us, hit.p99_us) == pytest.approx((48.0, 96.0, 240.0))
+    assert (miss.cpu_us, miss.p50_us, miss.p99_us) == pytest.approx((240.0, 900.0, 400.0))
+    assert slower.at_pace(calibration().pace).us("tcp") == calibration().us("tcp")
+
+
+def test_a_tail_that_was_not_measured_goes_with_the_pace():
+    found = calibration().at_pace(Pace(hit_us=5.0, miss_us=200.0))
+    assert found.latency["half-miss"].p99_us == pytest.approx(2 * 200.0)
+    assert found.latency["half"].p99_us == pytest.approx(200.0)
+
+
+def test_a_mixture_is_dearer_than_its_parts():
+    costs = calibration()
+    costs.costs["mixed"].cpu_us["recursive"] = together = 0.7 * 5 + 0.1 * (100 + 30 + 30)
+    for parts in (MIXTURE, {"cold-1": 0.5, "udp": 0.5}):
+        assert mixed(parts, costs) == pytest.approx(1.0)
+    costs.costs["mixed"].cpu_us["recursive"] = 1.2 * together
+    assert mixed(MIXTURE, costs) == pytest.approx(1.2)
+    assert mixed({"udp": 0.3, "udp-many": 0.7}, costs) == pytest.approx(1.0)
+    assert mixed({"cold-1": 0.3, "cold-3": 0.7}, costs) == pytest.approx(1.0)
+    rarely = mixed({"udp": 0.999, "cold-1": 0.001}, costs)
+    assert 1.0 < rarely < mixed({"udp": 0.96, "cold-1": 0.04}, costs) < 1.2
 
 
 def test_a_prediction_of_two_cores_is_what_the_busier_can_do():
     demand = Demand(1e3, 1e9, 100.0, 12.0, kinds={"once": 1.0})
-    found = predict(demand, Caches(100, 1e4, 100), calibration())
+    found = most(demand, Caches(100, 1e4, 100), calibration())
     assert found.rate == pytest.approx(1e6 / 120, rel=0.01)
     dear = calibration()
     dear.costs["cold-1"].cpu_us["enterprise"] = 300.0
-    found = predict(demand, Caches(100, 1e4, 100), dear)
+    found = most(demand, Caches(100, 1e4, 100), dear)
     assert found.rate == pytest.approx(1e6 / 303, rel=0.01)
 
 

@@ -1,6 +1,6 @@
 """The queue that is played, against the closed forms where they hold."""
 
-from math import inf, log
+from math import inf, log, log10
 
 import pytest
 
@@ -64,6 +64,21 @@ def test_waking_up_is_paid_when_there_was_nothing_to_do():
     assert busy.cpu < 0.4 * MS
 
 
+def test_a_kinds_turn_is_for_the_batches_that_it_is_in():
+    rare, dear = Kind(0.01, 0.1 * MS, turn=1 * MS), Kind(1.0, 0.1 * MS, turn=1 * MS)
+    assert simulate(10.0, [dear]).cpu == pytest.approx(1.1 * MS, rel=0.02)
+    assert simulate(10.0, [Kind(0.99, 0.1 * MS), rare]).cpu == pytest.approx(0.11 * MS, rel=0.05)
+    busy = simulate(4_800.0, [dear]).cpu
+    assert 0.1 * MS < busy < 0.6 * MS, "several share one"
+
+
+def test_what_comes_on_top_comes_for_each_that_is_asked():
+    spread = Spread((0.0, 1.0), (1.0, 1.0 + 2 * MS))
+    one, two = (simulate(1.0, [Kind(1.0, 0.0, asks=n, base=spread)]).mean for n in (1, 2))
+    assert one == pytest.approx(1.0 + 1 * MS, rel=1e-4)
+    assert two == pytest.approx(1.0 + 2 * MS, rel=1e-4)
+
+
 def test_who_asks_others_comes_again():
     found = simulate(1.0, [Kind(1.0, 3 * MS, asks=2, away=5 * MS)])
     assert found.p50 == pytest.approx(13 * MS)
@@ -79,7 +94,12 @@ def test_more_load_longer_waits():
 
 def test_what_comes_on_top_is_drawn_from_its_spread():
     spread = Spread((0.0, 0.5, 1.0), (0.0, 1.0, 3.0))
-    assert [spread.at(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)] == [0.0, 0.5, 1.0, 2.0, 3.0]
+    assert [spread.at(share) for share in (0.0, 0.5, 0.75, 1.0)] == [0.0, 1.0, 2.0, 3.0]
+    tail = Spread((0.0, 0.9, 0.99), (0.0, 2.0, 4.0))  # of an exponential distribution
+    shares = (0.5, 0.68, 0.9, 0.96, 0.99)
+    assert [tail.at(share) for share in shares] == pytest.approx(
+        [2 * log10(1 / (1 - share)) for share in shares]
+    )
     assert Spread((0.5,), (7.0,)).at(0.1) == 7.0
     found = simulate(1.0, [Kind(1.0, 0.0, base=spread)])
     assert found.p50 == pytest.approx(1.0, abs=0.05)
