@@ -112,44 +112,32 @@ def median_pace(paces: Sequence[Pace]) -> Pace:
 
 def cost_of(path: str, rounds: Sequence[Round], roles: Sequence[Role] = ROLES) -> Cost:
     """The medians of some rounds, for the roles that took part, as multiples of the pace."""
-    units = [one.pace.of(path) for one in rounds]
-    totals = [
-        sum(one.cpu_us[role] for role in roles) / unit
-        for one, unit in zip(rounds, units, strict=True)
-    ]
+    unit = median_pace([one.pace for one in rounds]).of(path)
+    totals = [sum(one.cpu_us[role] for role in roles) / unit for one in rounds]
+    client = statistics.median(one.figures.client_cpu / one.answers * 1e6 for one in rounds)
     return Cost(
         cpu_us={
-            role: statistics.median(
-                one.cpu_us[role] / unit for one, unit in zip(rounds, units, strict=True)
-            )
-            for role in roles
+            role: statistics.median(one.cpu_us[role] for one in rounds) / unit for role in roles
         },
         least_us=min(totals),
         most_us=max(totals),
-        client_us=statistics.median(
-            one.figures.client_cpu / one.answers * 1e6 / unit
-            for one, unit in zip(rounds, units, strict=True)
-        ),
+        client_us=client / unit,
     )
 
 
 def latencies_of(name: str, rounds: Sequence[Round]) -> Latencies:
     """The medians of some rounds, as multiples of the pace."""
+    pace = median_pace([one.pace for one in rounds])
 
-    def median(of: Callable[[Round], float]) -> float:
-        return statistics.median(of(one) / one.pace.of(name) for one in rounds)
-
-    def tail(share: str) -> float:
-        return statistics.median(
-            one.figures.latency_us[share] / one.pace.tail(name) for one in rounds
-        )
+    def latency(share: str) -> float:
+        return statistics.median(one.figures.latency_us[share] for one in rounds)
 
     return Latencies(
-        cpu_us=median(lambda one: one.cpu_us["recursive"]),
-        p50_us=median(lambda one: one.figures.latency_us["p50"]),
-        p90_us=tail("p90"),
-        p99_us=tail("p99"),
-        p999_us=tail("p999"),
+        cpu_us=statistics.median(one.cpu_us["recursive"] for one in rounds) / pace.of(name),
+        p50_us=latency("p50") / pace.of(name),
+        p90_us=latency("p90") / pace.tail(name),
+        p99_us=latency("p99") / pace.tail(name),
+        p999_us=latency("p999") / pace.tail(name),
     )
 
 

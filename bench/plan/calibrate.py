@@ -87,13 +87,13 @@ class Effort:
         source: the network that is started.
     """
 
-    rounds: int = 3
-    seconds: float = 1.0
-    records: int = 24_000
+    rounds: int = 5
+    seconds: float = 0.8
+    records: int = 30_000
     latency_rounds: int = 7
     alone: int = 500
     hits: int = 8_000
-    misses: int = 600
+    misses: int = 1_500
     source: str = "wuhan"
 
     @property

@@ -29,8 +29,6 @@ _MOMENT_S: Final = 0.1
 _WINDOW: Final = 128
 _CACHED: Final = 64
 _ABSENT: Final = 4_000
-_TAIL: Final = 2
-"""Times as many questions tell the tail."""
 
 
 class Reference:
@@ -73,7 +71,7 @@ class Reference:
 
     def _tail(self, rate: float) -> float:
         load = Load(
-            seconds=60.0, window=_ABSENT, flows=MANY, count=_TAIL * self._misses, rate=rate,
+            seconds=60.0, window=_ABSENT, flows=MANY, count=self._misses, rate=rate,
             poisson=1, timeout=5.0, core=client_core(),
         )  # fmt: skip
         return self._asked(self._absent, load).latency_us["p99"]
@@ -95,7 +93,7 @@ class Reference:
 
 
 @contextmanager
-def reference(folder: Path, hits: int = 8_000, misses: int = 600) -> Iterator[Reference]:
+def reference(folder: Path, hits: int = 8_000, misses: int = 1_500) -> Iterator[Reference]:
     """A small network beside the one that is measured, for as long as the block lasts.
 
     Args:

@@ -49,12 +49,15 @@ def test_where_it_is_never_quiet_the_quietest_count():
     assert made(shares[::-1]) == (shares[:3], 3 * TRIES)
 
 
-def test_costs_are_multiples_of_the_pace_of_their_round():
+def test_costs_are_multiples_of_the_pace_beside_their_rounds():
     slow = Pace(hit_us=20.0, miss_us=200.0)
     cost = cost_of("cold-1", [a_round(50.0), a_round(100.0, pace=slow), a_round(90.0)])
-    assert cost.cpu_us["recursive"] == pytest.approx(0.5)
-    assert cost.cpu_us["enterprise"] == pytest.approx(0.25)
-    assert (cost.least_us, cost.most_us) == pytest.approx((0.75, 1.35))
+    assert cost.cpu_us["recursive"] == pytest.approx(0.9)
+    assert cost.cpu_us["enterprise"] == pytest.approx(0.45)
+    assert (cost.least_us, cost.most_us) == pytest.approx((0.75, 1.5))
+    assert cost.client_us == pytest.approx(0.03)
+    slower = [a_round(us, pace=slow) for us in (50.0, 100.0, 90.0)]
+    assert cost_of("cold-1", slower).cpu_us["recursive"] == pytest.approx(0.45)
     assert cost_of("udp", [a_round(50.0)]).cpu_us["recursive"] == pytest.approx(5.0)
 
 
