@@ -309,30 +309,43 @@ def _cold(
         # The answer that there is no such name does not repeat it.
         question = replace(handle_request(f"{PREFIX}/n-{DIGITS}"), name=b"", right=_NO_SUCH_NAME)
         names = write_numbered(folder / "names", question, DIGITS.encode(), _NAMES)
-        rounds = quietest(effort.rounds, lambda _: _shed(meter, names, effort))
-        costs["shed"] = cost_of("shed", rounds, ("recursive",))
+        costs["shed"] = cost_of("shed", [_shed(meter, names, effort)], ("recursive",))
     return meter.network.paces
 
 
 def _shed(meter: _Meter, names: Requests, effort: Effort) -> Round:
-    """What a refusal costs: two overloads, one of far more questions, in which answers and refusals
-    cost the same each; so what they took together tells both."""
-    peak = meter.network.ask(meter.node, names, closed(effort.seconds))
-    found = []
-    for times in _OVERLOADS:
-        load = replace(
-            closed(effort.seconds, window=_OVERLOAD_WINDOW),
-            rate=times * peak.figures.rate,
-            timeout=3.0,
-        )
-        flood = meter.network.ask(meter.node, names, load, strict=False)
-        refused = flood.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0)
-        spent = flood.cpu_us["recursive"] * flood.answers
-        found.append((flood.figures.right, refused, spent))
-    (right, refused, spent), (right_2, refused_2, spent_2) = found
-    together = right * refused_2 - right_2 * refused
-    cost = (right * spent_2 - right_2 * spent) / together if together else 0.0
-    return replace(flood, cpu_us={**flood.cpu_us, "recursive": max(0.0, cost)})
+    """What a refusal costs: in overloads of different sizes answers cost the same each, refusals
+    too; so what they took together tells both, by least squares."""
+    floods = []
+    for _ in range(effort.rounds):
+        peak = meter.network.ask(meter.node, names, closed(effort.seconds))
+        for times in _OVERLOADS:
+            load = replace(
+                closed(effort.seconds, window=_OVERLOAD_WINDOW),
+                rate=times * peak.figures.rate,
+                timeout=3.0,
+            )
+            floods.append(meter.network.ask(meter.node, names, load, strict=False))
+    refusals = [one.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0) for one in floods]
+    answers = [one.figures.right for one in floods]
+    spent = [one.cpu_us["recursive"] * one.answers for one in floods]
+    cost = _second_of_two(answers, refusals, spent)
+    pace = median_pace([one.pace for one in floods])
+    return replace(floods[-1], cpu_us={**floods[-1].cpu_us, "recursive": cost}, pace=pace)
+
+
+def _second_of_two(
+    first: Sequence[float], second: Sequence[float], whole: Sequence[float]
+) -> float:
+    """``b`` of the least squares solution of whole = a × first + b × second, not below 0."""
+
+    def dot(one: Sequence[float], other: Sequence[float]) -> float:
+        return sum(a * b for a, b in zip(one, other, strict=True))
+
+    aa, ab, bb = dot(first, first), dot(first, second), dot(second, second)
+    below = aa * bb - ab * ab
+    found = aa * dot(second, whole) - ab * dot(first, whole)
+    return max(0.0, found / below) if below else 0.0
 
 
 @contextmanager
