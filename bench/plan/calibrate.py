@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from bench.answers import MALFORMED, Population, Question
 from bench.machine import beside_the_clients, machine_line, resident
-from bench.native import Load, Requests, write_numbered
-from bench.network import DIGITS, PREFIX, BenchNetwork, metric
+from bench.native import Load, Requests
+from bench.network import BenchNetwork, metric
 from bench.paths import authoritative, batch, http, tcp
 from bench.paths.common import Measure, Options
 from bench.plan.asking import (
@@ -42,8 +42,8 @@ from bench.plan.calibration import (
     now,
 )
 from bench.plan.pace import Reference, reference
+from bench.plan.refusals import cost_of_refusals
 from bench.plan.sampling import MANY, records_above, sample_network, write_questions
-from bench.speech import handle_request
 from resolver.__about__ import __version__
 from resolver.cluster.state import data_paths
 from resolver.model.codes import ResponseCode
@@ -56,11 +56,6 @@ _HOT: Final = 10_000
 _PAGES: Final = 1_000
 _KNOWN_ABSENT: Final = 500
 _NO_SUCH_NAME: Final = int(ResponseCode.HANDLE_NOT_FOUND)
-_NAMES: Final = 10_000_000
-_OVERLOADS: Final = (3.0, 10.0)
-"""Times as many questions as can be answered."""
-
-_OVERLOAD_WINDOW: Final = 30_000
 _ENTERPRISES: Final = 100
 """Of the network ``wuhan``."""
 
@@ -306,46 +301,10 @@ def _cold(
             requests = write_questions(folder / name, questions)
             costs[name] = cost_of(name, meter.anew(requests, effort.share), roles)
         tell("shed")
-        # The answer that there is no such name does not repeat it.
-        question = replace(handle_request(f"{PREFIX}/n-{DIGITS}"), name=b"", right=_NO_SUCH_NAME)
-        names = write_numbered(folder / "names", question, DIGITS.encode(), _NAMES)
-        costs["shed"] = cost_of("shed", [_shed(meter, names, effort)], ("recursive",))
+        costs["shed"] = cost_of_refusals(
+            meter.network, meter.node, folder / "names", effort.rounds, effort.seconds
+        )
     return meter.network.paces
-
-
-def _shed(meter: _Meter, names: Requests, effort: Effort) -> Round:
-    """What a refusal costs: in overloads of different sizes answers cost the same each, refusals
-    too; so what they took together tells both, by least squares."""
-    floods = []
-    for _ in range(effort.rounds):
-        peak = meter.network.ask(meter.node, names, closed(effort.seconds))
-        for times in _OVERLOADS:
-            load = replace(
-                closed(effort.seconds, window=_OVERLOAD_WINDOW),
-                rate=times * peak.figures.rate,
-                timeout=3.0,
-            )
-            floods.append(meter.network.ask(meter.node, names, load, strict=False))
-    refusals = [one.figures.codes.get(str(int(ResponseCode.SERVER_BUSY)), 0) for one in floods]
-    answers = [one.figures.right for one in floods]
-    spent = [one.cpu_us["recursive"] * one.answers for one in floods]
-    cost = _second_of_two(answers, refusals, spent)
-    pace = median_pace([one.pace for one in floods])
-    return replace(floods[-1], cpu_us={**floods[-1].cpu_us, "recursive": cost}, pace=pace)
-
-
-def _second_of_two(
-    first: Sequence[float], second: Sequence[float], whole: Sequence[float]
-) -> float:
-    """``b`` of the least squares solution of whole = a × first + b × second, not below 0."""
-
-    def dot(one: Sequence[float], other: Sequence[float]) -> float:
-        return sum(a * b for a, b in zip(one, other, strict=True))
-
-    aa, ab, bb = dot(first, first), dot(first, second), dot(second, second)
-    below = aa * bb - ab * ab
-    found = aa * dot(second, whole) - ab * dot(first, whole)
-    return max(0.0, found / below) if below else 0.0
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from bench.native import Figures
-from bench.plan import calibrate
 from bench.plan.asking import TRIES, Round, cost_of, latencies_of, median_pace, quietest
 from bench.plan.calibration import Pace
+from bench.plan.refusals import second_of_two
 
 PACE = Pace(hit_us=10.0, miss_us=100.0, tail_us=1_000.0)
 
@@ -78,7 +78,7 @@ def test_the_usual_pace_leaves_out_tails_that_were_not_measured():
 def test_what_two_kinds_took_together_tells_both():
     answers, refusals = [10.0, 20.0, 5.0], [100.0, 30.0, 80.0]
     spent = [90 * a + 4.5 * b for a, b in zip(answers, refusals, strict=True)]
-    assert calibrate._second_of_two(answers, refusals, spent) == pytest.approx(4.5)
+    assert second_of_two(answers, refusals, spent) == pytest.approx(4.5)
     disturbed = [spent[0] + 3.0, spent[1] - 3.0, spent[2]]
-    assert calibrate._second_of_two(answers, refusals, disturbed) == pytest.approx(4.5, abs=0.1)
-    assert calibrate._second_of_two([1.0], [1.0], [2.0]) == 0.0
+    assert second_of_two(answers, refusals, disturbed) == pytest.approx(4.5, abs=0.1)
+    assert second_of_two([1.0], [1.0], [2.0]) == 0.0
