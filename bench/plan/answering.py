@@ -142,8 +142,11 @@ def mixed(parts: Mapping[str, float], calibration: Calibration) -> float:
     Gini-Simpson index of their shares of the CPU); how much it is, the calibrated mixture says.
     """
     together = sum(share * calibration.us(path) for path, share in MIXTURE.items())
+    variety = _variety(MIXTURE, calibration)
+    if not variety:  # a calibration in which not even two kinds of answers cost anything
+        return 1.0
     dearer = max(0.0, calibration.us("mixed") / together - 1)
-    return 1 + dearer * _variety(parts, calibration) / _variety(MIXTURE, calibration)
+    return 1 + dearer * _variety(parts, calibration) / variety
 
 
 def _variety(parts: Mapping[str, float], calibration: Calibration) -> float:

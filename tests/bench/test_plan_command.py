@@ -281,6 +281,9 @@ def test_a_mixture_is_dearer_than_its_parts():
     assert mixed({"cold-1": 0.3, "cold-3": 0.7}, costs) == pytest.approx(1.0)
     rarely = mixed({"udp": 0.999, "cold-1": 0.001}, costs)
     assert 1.0 < rarely < mixed({"udp": 0.96, "cold-1": 0.04}, costs) < 1.2
+    for path in MIXTURE:
+        costs.costs[path].cpu_us["recursive"] = 0.0
+    assert mixed(MIXTURE, costs) == 1.0
 
 
 def test_a_prediction_of_two_cores_is_what_the_busier_can_do():
