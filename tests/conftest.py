@@ -3,6 +3,7 @@ tests that do not end."""
 
 import faulthandler
 import os
+import signal
 from collections.abc import Generator
 from importlib.metadata import entry_points
 
@@ -21,8 +22,11 @@ _STDERR = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what is stderr before tests are captured."""
+    """Keep what is stderr before tests are captured, and take SIGINT even if a shell has started
+    this in the background: what tests interrupt would else be told to ignore it, too."""
     config.stash[_STDERR] = os.dup(2)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
